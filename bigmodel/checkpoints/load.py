@@ -1,0 +1,183 @@
+"""A model's folder → the model, checked before it is handed out. Loads torch and transformers when first called."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from bigmodel.checkpoints.hub import Fetched, fetch
+from bigmodel.checkpoints.places import Task, find, read_config, task_of, weights
+from bigmodel.errors import ModelError
+
+SAMPLE_RATE = 16_000
+KEPT = 2  # models kept open per task
+_MISSING = 0.01  # share of a model's numbers that may be absent from its file (an unused mask vector, say)
+_WAIT = 0.2  # seconds between two Opening events
+
+Model = TypeVar("Model", "TextModel", "SpeechModel")
+
+
+@dataclass(frozen=True, eq=False)
+class TextModel:
+    """A language model, opened. `context`: the most tokens it can see, prompt and continuation together."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    context: int
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechModel:
+    """A speech model, opened. "ctc" says a letter per frame, "seq2seq" writes; `processor`: feature extractor, tokenizer."""
+
+    name: str
+    kind: Literal["ctc", "seq2seq"]
+    model: Any
+    processor: Any
+    sample_rate: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The model is on this machine and is being read into memory."""
+
+    name: str
+    seconds: float
+
+
+# The one cache of the core: per task, the models last used. Guarded by the lock; a failed load leaves it as it was.
+_open: dict[str, OrderedDict[str, Any]] = {"text": OrderedDict(), "speech": OrderedDict()}
+_guard = threading.Lock()
+_loading = {"text": threading.Lock(), "speech": threading.Lock()}
+
+
+def loaded(name: str, task: Task = "text") -> bool:
+    """Whether `load_text` or `load_speech` would return at once."""
+    with _guard:
+        return name in _open[task]
+
+
+def load_text(name: str) -> TextModel:
+    """The language model of a shipped name, a local folder or a hub id; downloaded where it must be, kept when opened.
+
+    Raises ModelError: no such model, hub out of reach, not a language model, weights or vocabulary that cannot be used.
+    """
+    return _load(name, "text", _text)
+
+
+def load_speech(name: str) -> SpeechModel:
+    """The speech model of a shipped name, a local folder or a hub id; otherwise as `load_text`."""
+    return _load(name, "speech", _speech)
+
+
+def ready(name: str, task: Task) -> Iterator[Fetched | Opening]:
+    """Download and open a model, as events; afterwards `load_text(name)` or `load_speech(name)` returns at once.
+
+    No step lasts: opening goes on in a thread of its own, and a caller that stops listening loses nothing but the wait.
+    """
+    if loaded(name, task):
+        return
+    yield from fetch(name)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            load_text(name) if task == "text" else load_speech(name)
+        except BaseException as error:
+            failed.append(error)
+
+    started = time.monotonic()
+    thread = threading.Thread(target=work, name=f"open {name}", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        yield Opening(name, time.monotonic() - started)
+        thread.join(_WAIT)
+    if failed:
+        raise failed[0]
+
+
+def _load(name: str, task: Task, opener: Callable[[str, Path], Model]) -> Model:
+    with _loading[task]:  # two visitors who choose the same model open it once
+        with _guard:
+            if name in _open[task]:
+                _open[task].move_to_end(name)
+                return cast(Model, _open[task][name])
+        for _ in fetch(name):
+            pass
+        folder = find(name)
+        if folder is None:
+            raise ModelError("model.missing", name=name)
+        _check_folder(name, folder, task)
+        model = opener(name, folder)
+        with _guard:
+            _open[task][name] = model
+            while len(_open[task]) > KEPT:
+                _open[task].popitem(last=False)
+        return model
+
+
+def _check_folder(name: str, folder: Path, task: Task) -> None:
+    config = read_config(folder)
+    if task_of(config) != task:
+        found = next(iter(config.get("architectures") or ()), "?")
+        raise ModelError(f"model.task.{task}", name=name, architecture=found)
+    if not weights(folder):
+        raise ModelError("model.pickle", name=name)
+
+
+def _text(name: str, folder: Path) -> TextModel:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = _pretrained(name, AutoTokenizer, folder, clean_up_tokenization_spaces=False)
+    if len(tokenizer) == 0 or not tokenizer("a 1 .", add_special_tokens=False)["input_ids"]:
+        raise ModelError("model.vocabulary", name=name)
+    model = _weights(name, AutoModelForCausalLM, folder)
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        raise ModelError("model.vocabulary", name=name)
+    context = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
+    return TextModel(name, model, tokenizer, context, str(model.device))
+
+
+def _speech(name: str, folder: Path) -> SpeechModel:
+    from transformers import AutoModelForCTC, AutoModelForSpeechSeq2Seq, AutoProcessor
+
+    architecture = next(iter(read_config(folder).get("architectures") or ()), "")
+    kind: Literal["ctc", "seq2seq"] = "ctc" if architecture.endswith("ForCTC") else "seq2seq"
+    processor = _pretrained(name, AutoProcessor, folder)
+    if len(processor.tokenizer) == 0:
+        raise ModelError("model.vocabulary", name=name)
+    model = _weights(name, AutoModelForCTC if kind == "ctc" else AutoModelForSpeechSeq2Seq, folder)
+    return SpeechModel(name, kind, model, processor, SAMPLE_RATE, str(model.device))
+
+
+def _weights(name: str, auto: Any, folder: Path) -> Any:
+    import torch
+
+    model, told = _pretrained(name, auto, folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+    sizes = {key: value.numel() for key, value in model.state_dict().items()}
+    absent = sum(sizes.get(key, 0) for key in told["missing_keys"])
+    if told["mismatched_keys"] or absent > _MISSING * sum(sizes.values()):
+        raise ModelError("model.incomplete", name=name)
+    return model.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _pretrained(name: str, auto: Any, folder: Path, **options: Any) -> Any:
+    """`from_pretrained` of a local folder, quietly, never with code from it; what it raises becomes one sentence."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        return auto.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False, **options)
+    except Exception as error:
+        # The libraries raise their own kinds here (SafetensorError, OSError, ValueError, KeyError, RuntimeError …).
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError("model.corrupt", name=name, reason=reason) from error
