@@ -9,9 +9,9 @@ Safetensors only, never a pickle, never code from a repository. This package is 
 environment (HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME, HF_HUB_CACHE).
 """
 
-from bigmodel.checkpoints.catalogue import ModelInfo, catalogue
 from bigmodel.checkpoints.hub import Fetched, fetch
 from bigmodel.checkpoints.load import Opening, SpeechModel, TextModel, load_speech, load_text, loaded, ready
+from bigmodel.checkpoints.menu import ModelInfo, catalogue
 
 __all__ = [
     "Fetched",

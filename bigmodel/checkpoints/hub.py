@@ -92,7 +92,7 @@ def probe(name: str) -> None:
 
 
 class _Download(threading.Thread):
-    """One download. A thread, because reading from a stalled line cannot be broken off and Stop must not wait for it."""
+    """One download. A thread, because reading from a stalled line cannot be broken off, and Stop must not wait."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=f"fetch {name}", daemon=True)
@@ -240,7 +240,7 @@ def _listing(name: str) -> tuple[str, tuple[_File, ...]]:
 
 
 def _wanted(name: str, files: list[_File]) -> tuple[_File, ...]:
-    """Config, tokenizer and safetensors at the top of the repository: one file of weights, or an index and its shards."""
+    """Config, tokenizer and safetensors at the top of the repository: one file, or an index and its shards."""
     top = [file for file in files if "/" not in file.path]
     small = [
         file
@@ -268,7 +268,7 @@ def _token() -> bool | None:
 
 
 def _utils() -> Any:
-    """The hub library's own session, headers and errors; untyped, for it exports them to us but not to type checkers."""
+    """The hub library's own session, headers and errors; untyped: type checkers do not see them exported."""
     return importlib.import_module("huggingface_hub.utils")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from bigmodel.checkpoints.hub import Fetched, fetch
-from bigmodel.checkpoints.places import Task, find, read_config, task_of, weights
+from bigmodel.checkpoints.places import ALIASES, Task, find, read_config, task_of, weights
 from bigmodel.errors import ModelError
 
 SAMPLE_RATE = 16_000
@@ -35,7 +35,7 @@ class TextModel:
 
 @dataclass(frozen=True, eq=False)
 class SpeechModel:
-    """A speech model, opened. "ctc" says a letter per frame, "seq2seq" writes; `processor`: feature extractor, tokenizer."""
+    """A speech model, opened: "ctc" says a letter per frame, "seq2seq" writes. `processor`: features and tokenizer."""
 
     name: str
     kind: Literal["ctc", "seq2seq"]
@@ -62,7 +62,7 @@ _loading = {"text": threading.Lock(), "speech": threading.Lock()}
 def loaded(name: str, task: Task = "text") -> bool:
     """Whether `load_text` or `load_speech` would return at once."""
     with _guard:
-        return name in _open[task]
+        return ALIASES.get(name, name) in _open[task]
 
 
 def load_text(name: str) -> TextModel:
@@ -105,6 +105,7 @@ def ready(name: str, task: Task) -> Iterator[Fetched | Opening]:
 
 
 def _load(name: str, task: Task, opener: Callable[[str, Path], Model]) -> Model:
+    name = ALIASES.get(name, name)
     with _loading[task]:  # two visitors who choose the same model open it once
         with _guard:
             if name in _open[task]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bigmodel.checkpoints.places import ALIASES, SHIPPED, Task, cached, read_config, task_of, weights
+from bigmodel.checkpoints import places
+from bigmodel.checkpoints.places import ALIASES, Task, cached, read_config, task_of, weights
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def catalogue(task: Task) -> tuple[ModelInfo, ...]:
 
 
 def _shipped(task: Task) -> Iterator[ModelInfo]:
-    for folder in sorted(SHIPPED.iterdir()) if SHIPPED.is_dir() else ():
+    for folder in sorted(places.SHIPPED.iterdir()) if places.SHIPPED.is_dir() else ():
         if task_of(read_config(folder)) == task and weights(folder):
             language: Literal["en", "zh"] | None = "en" if folder.name.endswith("-en") else "zh"
             yield ModelInfo(folder.name, task, "shipped", _size(folder), language, "model.note.shipped")
