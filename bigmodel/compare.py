@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from bigmodel.config import check, listed
-from bigmodel.errors import BigModelError, ConfigError
-from bigmodel.train import Member, Progress, Setting, TrainConfig
+from bigmodel.config import listed
+from bigmodel.errors import BigModelError
+from bigmodel.train import Member, Progress, Setting, TrainConfig, advance, begin, mean, progress
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -21,17 +22,11 @@ class CompareConfig(Setting):
 
     rates: tuple[float, ...] = listed((0.001, 0.01, 0.1), 1e-7, 10.0, fewest=2, most=64)
 
-    def __post_init__(self) -> None:
-        problems: tuple[BigModelError, ...] = ()
-        try:
-            check(self)
-        except ConfigError as error:
-            problems = error.problems
+    def problems(self) -> tuple[BigModelError, ...]:
+        """All that is wrong with these settings; a rate given twice is."""
         twice = sorted({rate for rate in self.rates if self.rates.count(rate) > 1})
-        if twice:
-            problems += (BigModelError("compare.twice", rates=", ".join(f"{rate:g}" for rate in twice)),)
-        if problems:
-            raise ConfigError(problems)
+        told = (BigModelError("compare.twice", rates=", ".join(f"{rate:g}" for rate in twice)),) if twice else ()
+        return super().problems() + told
 
     @property
     def members(self) -> tuple[tuple[float, int], ...]:
@@ -91,13 +86,42 @@ class Ranking:
 
 def compare(config: CompareConfig, stack: Stack, data: Dataset) -> Iterator[Round | Progress | Ranking]:
     """Train all members of `stack` side by side: a Round per epoch, Progress within long ones, a Ranking at the end."""
-    raise NotImplementedError
-    yield
+    course = begin(config, stack, data)
+    while course.ended is None:
+        while not advance(course):
+            yield progress(course)
+        last = Round(
+            number=course.number,
+            of=config.epochs,
+            step=course.step,
+            steps=course.steps,
+            seconds=course.seconds,
+            trials=tuple(
+                _trial(course.members[k : k + config.seeds]) for k in range(0, len(course.members), config.seeds)
+            ),
+            ended=course.ended,
+        )
+        yield last
+    yield rank(last)
+
+
+def _trial(members: tuple[Member, ...]) -> Trial:
+    """The means over the seeds of one rate. A rate has diverged as soon as one of its seeds has."""
+    broke = [m.diverged_at for m in members if m.diverged_at is not None]
+    return Trial(
+        learning_rate=members[0].learning_rate,
+        train_loss=mean(m.train_loss for m in members),
+        valid_loss=mean(m.valid_loss for m in members),
+        train_accuracy=mean(m.train_accuracy for m in members),
+        valid_accuracy=mean(m.valid_accuracy for m in members),
+        diverged_at=min(broke, default=None),
+        members=members,
+    )
 
 
 def rank(last: Round) -> Ranking:
     """The ranking of a Round; also for a comparison that was stopped early."""
-    trials = sorted(last.trials, key=lambda t: (t.diverged_at is not None, t.valid_loss))
+    trials = sorted(last.trials, key=lambda t: (t.diverged_at is not None, math.isnan(t.valid_loss), t.valid_loss))
     rows = tuple(
         Rank(
             place=place,

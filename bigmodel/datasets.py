@@ -9,14 +9,15 @@ import numpy as np
 from bigmodel.config import bounded, check, chosen
 
 DATASETS = ("article", "moons", "circles", "blobs", "spirals", "xor", "iris", "wine", "cancer", "digits")
+MADE = ("article", "moons", "circles", "blobs", "spirals", "xor")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
     """Which data, how much of it, and how it is split.
 
-    `rows` counts for the made sets (article, moons, circles, blobs, spirals, xor), `noise` for those of two features. With
-    the defaults, "article" is exactly make_classification(1000, 10 features, 5 informative, random_state=42).
+    `rows` counts for the made sets (article, moons, circles, blobs, spirals, xor), `noise` for those of two features.
+    With the defaults, "article" is exactly make_classification(1000, 10 features, 5 informative, random_state=42).
     """
 
     dataset: str = chosen("article", *DATASETS)
@@ -40,7 +41,10 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A split data set. raw = x · scale + mean, feature by feature. `notices` tell what was done to a table: (key, values)."""
+    """A split data set.
+
+    raw = x · scale + mean, feature by feature. `notices` tell what was done to a table: (key, values).
+    """
 
     name: str
     features: tuple[str, ...]
@@ -65,8 +69,8 @@ class Notice:
 class Table:
     """An uploaded table, read but not yet split.
 
-    `columns` and `types` ("number", "category", "date", "text", "empty") go together; `rows` counts rows; `target` is the
-    guessed target column; `values` holds the cells by column (a pandas DataFrame).
+    `columns` and `types` ("number", "category", "date", "text", "empty") go together; `rows` counts rows; `target` is
+    the guessed target column; `values` holds the cells by column (a pandas DataFrame).
     """
 
     columns: tuple[str, ...]
@@ -78,8 +82,86 @@ class Table:
 
 
 def load_dataset(config: DatasetConfig) -> Dataset:
-    """The chosen built-in data set."""
-    raise NotImplementedError
+    """The chosen built-in data set: made from the seed, or one of scikit-learn's classics."""
+    made = config.dataset in MADE
+    x, y, features, classes = _made(config) if made else _classic(config.dataset)
+    # The article splits without regard to the classes; everything else keeps their shares.
+    rows = split_rows(y, config, stratify=config.dataset != "article")
+    return standardised(config.dataset, x, y, features, classes, rows)
+
+
+def split_rows(y: np.ndarray, config: DatasetConfig, *, stratify: bool = True) -> tuple[np.ndarray, ...]:
+    """Row numbers of the training, validation and test parts; class shares are kept where every class has enough rows."""
+    from sklearn.model_selection import train_test_split
+
+    def cut(rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+        _, counts = np.unique(y[rows], return_counts=True)
+        room = min(share, 1 - share) * len(rows) >= len(counts) and counts.min() >= 2
+        by = y[rows] if stratify and room else None
+        kept, taken = train_test_split(rows, test_size=share, random_state=config.seed, stratify=by)
+        return kept, taken
+
+    rest, test = cut(np.arange(len(y)), config.test_share)
+    train, valid = cut(rest, config.valid_share)
+    return train, valid, test
+
+
+def standardised(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    features: tuple[str, ...],
+    classes: tuple[str, ...],
+    rows: tuple[np.ndarray, ...],
+) -> Dataset:
+    """Parts by row numbers, every feature scaled to mean 0 and deviation 1 of the training part alone."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(x[rows[0]])
+    train, valid, test = (Part(scaler.transform(x[r]).astype(np.float32), y[r].astype(np.int64)) for r in rows)
+    return Dataset(name, features, classes, train, valid, test, scaler.mean_, scaler.scale_)
+
+
+def _made(config: DatasetConfig) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Values (rows, features), classes (rows,) and their names, of a set that is made from the seed."""
+    from sklearn import datasets as made
+
+    n, noise, seed = config.rows, config.noise, config.seed
+    rng = np.random.default_rng(seed)
+    if config.dataset == "article":
+        x, y = made.make_classification(n_samples=n, n_features=10, n_informative=5, random_state=seed)
+    elif config.dataset == "moons":
+        x, y = made.make_moons(n, noise=noise, random_state=seed)
+    elif config.dataset == "circles":
+        x, y = made.make_circles(n, noise=noise, factor=0.5, random_state=seed)
+    elif config.dataset == "blobs":
+        x, y = made.make_blobs(n, centers=3, cluster_std=0.5 + 5 * noise, random_state=seed)
+    elif config.dataset == "spirals":
+        x, y = _spirals(n, rng)
+        x = x + noise * rng.standard_normal(x.shape)
+    else:
+        x = rng.uniform(-1, 1, (n, 2))
+        y = (x[:, 0] * x[:, 1] < 0).astype(np.int64)
+        x = x + noise * rng.standard_normal(x.shape)
+    names = tuple(f"x{k + 1}" for k in range(x.shape[1]))
+    return x, y, names, tuple(str(k) for k in range(int(y.max()) + 1))
+
+
+def _spirals(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two arms wound 1.75 turns round each other, out to radius 5."""
+    y = np.arange(n) % 2
+    along = rng.uniform(0.05, 1, n)
+    angle = along * 3.5 * np.pi + y * np.pi
+    return (5 * along)[:, None] * np.stack((np.sin(angle), np.cos(angle)), 1), y
+
+
+def _classic(name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """One of the data sets that come with scikit-learn."""
+    from sklearn import datasets as classics
+
+    load = {"iris": "load_iris", "wine": "load_wine", "cancer": "load_breast_cancer", "digits": "load_digits"}[name]
+    found = getattr(classics, load)()
+    return found.data, found.target, tuple(map(str, found.feature_names)), tuple(map(str, found.target_names))
 
 
 def read_table(path: str) -> Table:

@@ -1,7 +1,8 @@
 """Charts: plain values and words in, a new plotly figure out. Nothing is kept, nothing is drawn on the page here.
 
-Every figure is transparent and has no template, so that the page behind gives it its colours; every colour here reads on a
-light and on a dark page and stays apart for colour-blind eyes (the set of Okabe and Ito, "Color Universal Design", 2008).
+Every figure is transparent and has no template, so that the page behind gives it its colours; every colour here reads
+on a light and on a dark page and stays apart for colour-blind eyes (the set of Okabe and Ito, "Color Universal
+Design", 2008).
 """
 
 from __future__ import annotations

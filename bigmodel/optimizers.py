@@ -1,0 +1,143 @@
+"""Packed optimizers: one step moves K members, each with its own rate, decay, momentum and penalties.
+
+The formulas, constants and order of operations are those of `torch.optim`, so that a member and its plain twin stay
+the same to rounding. They work on the flat tensors of a `Stack` (`numbers`, `slopes`); a setting of a member is
+spread over its numbers once. This module imports torch; import it when a job starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from bigmodel.networks import Stack
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """One number per member (K,) each.
+
+    `weight_decay` acts beside the loss (AdamW); `l1` and `l2` are terms of the loss.
+    """
+
+    rate: torch.Tensor
+    momentum: torch.Tensor
+    weight_decay: torch.Tensor
+    l1: torch.Tensor
+    l2: torch.Tensor
+
+
+class Optimizer:
+    """The parts all optimizers share: the settings of each member, the penalties, and letting members go."""
+
+    states = 0
+    """Flat tensors of memory that a step needs beside the parameters."""
+
+    def __init__(self, stack: Stack, knobs: Knobs) -> None:
+        self.stack, self.knobs = stack, knobs
+        self.memory = [torch.zeros_like(stack.numbers) for _ in range(self.states)]
+        self._spread()
+
+    def _spread(self) -> None:
+        stack, knobs = self.stack, self.knobs
+        self.down = -stack.spread(knobs.rate)
+        self.momentum = stack.spread(knobs.momentum)
+        self.shrink = 1 - stack.spread(knobs.rate * knobs.weight_decay) if bool(knobs.weight_decay.any()) else None
+        self.l1 = stack.spread(knobs.l1)[: stack.weights] if bool(knobs.l1.any()) else None
+        self.l2 = stack.spread(knobs.l2)[: stack.weights] if bool(knobs.l2.any()) else None
+
+    def keep(self, members: torch.Tensor) -> None:
+        """Let all members of the stack go but these (positions among the living), with their memory and settings."""
+        self.memory = [self.stack.select(flat, members) for flat in self.memory]
+        k = self.knobs
+        self.knobs = Knobs(*(values[members] for values in (k.rate, k.momentum, k.weight_decay, k.l1, k.l2)))
+        self.stack.keep(members)
+        self._spread()
+
+    def step(self) -> None:
+        """One step from `stack.slopes`. l1·Σ|w| + l2/2·Σw² over the weights adds l1·sign(w) + l2·w to their slopes."""
+        numbers, slopes = self.stack.numbers, self.stack.slopes
+        if self.l1 is not None:
+            slopes[: self.stack.weights].addcmul_(self.l1, numbers[: self.stack.weights].sign())
+        if self.l2 is not None:
+            slopes[: self.stack.weights].addcmul_(self.l2, numbers[: self.stack.weights])
+        self.move(numbers, slopes)
+
+    def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        """Change `numbers` in place."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum (Polyak 1964): velocity ← momentum · velocity + slope."""
+
+    states = 1
+
+    def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        (velocity,) = self.memory
+        velocity.mul_(self.momentum).add_(slopes)
+        numbers.addcmul_(velocity, self.down)
+
+
+class Adagrad(Optimizer):
+    """Duchi, Hazan and Singer 2011: each number's rate falls with the squares it has seen."""
+
+    states = 1
+
+    def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        (squares,) = self.memory
+        squares.addcmul_(slopes, slopes)
+        numbers.addcdiv_(slopes * self.down, squares.sqrt().add_(1e-10))
+
+
+class RMSprop(Optimizer):
+    """Tieleman and Hinton 2012: slopes divided by a running root of their mean square (decay 0.99)."""
+
+    states = 1
+
+    def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        (squares,) = self.memory
+        squares.mul_(0.99).addcmul_(slopes, slopes, value=0.01)
+        numbers.addcdiv_(slopes * self.down, squares.sqrt().add_(1e-8))
+
+
+class Adam(Optimizer):
+    """Kingma and Ba 2015. torch's fused kernel knows one rate only, so it makes a step of rate 1 that we then scale."""
+
+    states = 3
+
+    def __init__(self, stack: Stack, knobs: Knobs) -> None:
+        super().__init__(stack, knobs)
+        self.count = torch.zeros(())
+
+    def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        mean, square, unit = self.memory
+        self.count += 1
+        torch._fused_adam_(
+            [unit], [slopes], [mean], [square], [], [self.count],
+            lr=1.0, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+        )  # fmt: skip
+        numbers.addcmul_(unit, self.down, value=-1)
+        unit.zero_()
+
+
+class AdamW(Adam):
+    """Adam with decoupled decay (Loshchilov and Hutter 2019).
+
+    Every number shrinks by rate · weight_decay beside the step.
+    """
+
+    def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        if self.shrink is not None:
+            numbers.mul_(self.shrink)
+        super().move(numbers, slopes)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}
