@@ -1,0 +1,361 @@
+"""The command line: every job of the page without a browser, with the same settings and the same events.
+
+    python -m bigmodel train --dataset article
+    python -m bigmodel compare --rates 0.001,0.01,0.1 --json
+    python -m bigmodel generate --prompt "I love" --seed 1
+    python -m bigmodel transcribe talk.m4a
+    python -m bigmodel models | bench | recipe NAME
+
+`--json` prints one event a line and a line `{"event": "result", …}` at the end. Bad input: one line on stderr and exit
+code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import importlib
+import json
+import math
+import os
+import re
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from typing import Any, NoReturn
+
+# Before torch is loaded: threads that spin at barriers make two busy cores slower than one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from bigmodel.errors import BigModelError
+from bigmodel.ui.words import LANGUAGES, dictionary, say, word
+
+RECIPES = {"text-en": ("text_en", "TextEnConfig"), "speech-en": ("speech_en", "SpeechEnConfig")}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The last line of a job."""
+
+    values: dict[str, Any]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one job; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = parser(given[0] if given else "").parse_args(given)
+    try:
+        for event in parsed.job(parsed):
+            print(as_json(event) if parsed.json else as_text(parsed.command, event, parsed.words), flush=True)
+    except BigModelError as error:
+        print(word(error, parsed.words), file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+# ---- arguments -----------------------------------------------------------------------------------------------------
+
+
+def parser(command: str) -> Parser:
+    """One subcommand a job; its options are the fields of the job's config. Only `command` gets its options: a
+    recipe's config loads torch, and nobody should wait for that who asks for something else."""
+    top = Parser(prog="python -m bigmodel", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    jobs = top.add_subparsers(dest="command", required=True, metavar="JOB")
+    for name, (add, job) in JOBS.items():
+        sub = jobs.add_parser(name, help=say(f"cli.{name}"), description=say(f"cli.{name}"))
+        sub.add_argument("--json", action="store_true", help=say("cli.json"))
+        sub.add_argument("--words", choices=LANGUAGES, default="en", help=say("cli.words"))
+        if name == command:
+            add(sub)
+        sub.set_defaults(job=job)
+    return top
+
+
+def add_config(sub: argparse.ArgumentParser, config: type, *, leave_out: tuple[str, ...] = ()) -> None:
+    """An option for each field of `config`: type, default and limits are the config's, the help is the page's."""
+    hints = typing.get_type_hints(config)
+    strings = dictionary("en")
+    job = config.__module__.rsplit(".", 1)[-1]
+    taken = {action.dest for action in sub._actions}
+    for f in fields(config):
+        if f.name in leave_out or f.name in taken:
+            continue
+        default = f.default if f.default is not MISSING else None
+        shown = ",".join(f"{v:g}" for v in default) if isinstance(default, tuple) else default
+        info = strings.get(f"{job}.{f.name}.info", "").replace("%", "%%")
+        sub.add_argument(
+            f"--{f.name.replace('_', '-')}",
+            type=_reader(hints[f.name]),
+            default=default,
+            metavar=f.name.upper(),
+            help=f"{info} (default {shown})".strip(),
+        )
+
+
+def _reader(hint: Any) -> Callable[[str], Any]:
+    if typing.get_origin(hint) is tuple:
+        kind = typing.get_args(hint)[0]
+
+        def numbers(text: str) -> tuple[Any, ...]:
+            return tuple(kind(part) for part in text.split(",") if part.strip())
+
+        return numbers
+    if hint is bool:
+        return lambda text: text.lower() in ("1", "true", "yes", "on")
+    if hint in (int, float, str):
+        kind_of: Callable[[str], Any] = hint
+        return kind_of
+    return next(kind for kind in typing.get_args(hint) if kind is not type(None))
+
+
+def read_config(parsed: argparse.Namespace, config: type, **others: Any) -> Any:
+    """The config from the parsed options. Raises ConfigError."""
+    return config(**{f.name: getattr(parsed, f.name) for f in fields(config) if hasattr(parsed, f.name)} | others)
+
+
+# ---- output --------------------------------------------------------------------------------------------------------
+
+
+def as_json(event: Any) -> str:
+    """One line: "event" first, then the event's own fields; NaN and infinities are null, bytes are base64."""
+    if isinstance(event, Result):
+        return json.dumps({"event": "result", **_plain(event.values)}, ensure_ascii=False)
+    return json.dumps({"event": _snake(event), **_plain(asdict(event))}, ensure_ascii=False)
+
+
+def as_text(command: str, event: Any, language: str) -> str:
+    """The line of an event for a person: its string if the dictionary has one, else its values."""
+    values = event.values if isinstance(event, Result) else asdict(event)
+    key = f"cli.{command}.{'result' if isinstance(event, Result) else _snake(event)}"
+    if key in dictionary(language):
+        return say(key, language, **values)
+    return json.dumps(_plain(values), ensure_ascii=False)
+
+
+def _snake(event: Any) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return _plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+# ---- jobs ----------------------------------------------------------------------------------------------------------
+
+
+def _add_data(sub: argparse.ArgumentParser) -> None:
+    from bigmodel.datasets import DatasetConfig
+
+    sub.add_argument("--table", default="", metavar="FILE", help=say("cli.table"))
+    sub.add_argument("--target", default="", metavar="COLUMN", help=say("cli.target"))
+    add_config(sub, DatasetConfig)
+
+
+def _data(parsed: argparse.Namespace) -> Any:
+    from bigmodel.datasets import DatasetConfig, load_dataset, read_table, table_dataset
+
+    config = read_config(parsed, DatasetConfig)
+    if not parsed.table:
+        return load_dataset(config)
+    table = read_table(parsed.table)
+    return table_dataset(table, parsed.target or table.target, config)
+
+
+def _add_train(sub: argparse.ArgumentParser) -> None:
+    from bigmodel.train import TrainConfig
+
+    _add_data(sub)
+    add_config(sub, TrainConfig)
+
+
+def _train(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.networks import build
+    from bigmodel.train import TrainConfig, judge, train
+
+    config = read_config(parsed, TrainConfig)
+    data = _data(parsed)
+    stack = build(config, data)
+    yield from _until_interrupted(train(config, stack, data))
+    yield Result({"test": asdict(judge(stack, data)), "dataset": data.name, "config": asdict(config)})
+
+
+def _add_compare(sub: argparse.ArgumentParser) -> None:
+    from bigmodel.compare import CompareConfig
+
+    _add_data(sub)
+    add_config(sub, CompareConfig)
+
+
+def _compare(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.compare import CompareConfig, Ranking, Round, compare, rank
+    from bigmodel.networks import build
+
+    config = read_config(parsed, CompareConfig)
+    data = _data(parsed)
+    stack = build(config, data)
+    last: Round | None = None
+    for event in _until_interrupted(compare(config, stack, data)):
+        last = event if isinstance(event, Round) else last
+        if not isinstance(event, Ranking):
+            yield event
+    assert last is not None, "a comparison begins with the round before its first step"
+    yield Result({**asdict(rank(last)), "dataset": data.name, "config": asdict(config)})
+
+
+def _until_interrupted(events: Iterator[Any]) -> Iterator[Any]:
+    """Ctrl-C stops a run as the page's Stop does: what there is is judged and kept."""
+    try:
+        yield from events
+    except KeyboardInterrupt:
+        return
+
+
+def _add_generate(sub: argparse.ArgumentParser) -> None:
+    from bigmodel.generate import GenerateConfig
+
+    sub.add_argument("--prompt", default="I love", help=say("generate.prompt.info"))
+    sub.add_argument("--model", default="text-en", help=say("cli.model"))
+    add_config(sub, GenerateConfig)
+
+
+def _generate(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.checkpoints import load_text, ready
+    from bigmodel.generate import GenerateConfig, generate
+
+    config = read_config(parsed, GenerateConfig)
+    yield from ready(parsed.model, "text")
+    pieces = []
+    for piece in _until_interrupted(generate(config, parsed.prompt, load_text(parsed.model))):
+        pieces.append(piece)
+        yield piece
+    last = pieces[-1]
+    yield Result(
+        {
+            "prompt": parsed.prompt,
+            "text": "".join(piece.text for piece in pieces),
+            "tokens": len(pieces),
+            "tokens_per_second": last.tokens_per_second,
+            "seed": last.seed,
+            "model": parsed.model,
+            "finish": last.finish,
+        }
+    )
+
+
+def _add_transcribe(sub: argparse.ArgumentParser) -> None:
+    from bigmodel.transcribe import TranscribeConfig
+
+    sub.add_argument("files", nargs="+", metavar="FILE", help=say("cli.files"))
+    sub.add_argument("--model", default="speech-en", help=say("cli.model"))
+    add_config(sub, TranscribeConfig)
+
+
+def _transcribe(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.audio import open_sound
+    from bigmodel.checkpoints import load_speech, ready
+    from bigmodel.transcribe import TranscribeConfig, transcribe
+
+    config = read_config(parsed, TranscribeConfig)
+    yield from ready(parsed.model, "speech")
+    model = load_speech(parsed.model)
+    for file in parsed.files:
+        segments = []
+        for segment in _until_interrupted(transcribe(config, open_sound(file), model)):
+            segments.append(segment)
+            yield segment
+        words = [asdict(w) for segment in segments for w in segment.words]
+        text = " ".join(segment.text for segment in segments if segment.text)
+        yield Result({"file": file, "text": text, "words": words, "model": parsed.model})
+
+
+def _add_models(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--task", choices=("text", "speech"), default=None, help=say("cli.task"))
+
+
+def _models(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.checkpoints import catalogue
+
+    for task in (parsed.task,) if parsed.task else ("text", "speech"):
+        yield from catalogue(task)
+
+
+def _add_bench(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--only", default=None, metavar="NAME", help=say("cli.only"))
+
+
+def _bench(parsed: argparse.Namespace) -> Iterator[Any]:
+    # The peers' code is no part of the package: it stands in tests/bench of a checkout.
+    sys.path.insert(0, str(_root()))
+    rows: dict[str, Callable[[], Any]] = importlib.import_module("tests.bench.rows").ROWS
+    if parsed.only and parsed.only not in rows:
+        raise BigModelError("cli.bench", name=parsed.only, names=", ".join(rows))
+    for name in (parsed.only,) if parsed.only else tuple(rows):
+        yield rows[name]()
+
+
+def _root() -> Any:
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "tests" / "bench" / "rows.py").exists():
+        raise BigModelError("cli.checkout", folder=str(root))
+    return root
+
+
+def _add_recipe(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("name", choices=tuple(RECIPES), help=say("cli.recipe.name"))
+    sub.add_argument("--evaluate", default="", metavar="DIR", help=say("cli.recipe.evaluate"))
+    taken = {"name"}
+    for name, (module, config) in RECIPES.items():
+        found = getattr(importlib.import_module(f"bigmodel.recipes.{module}"), config)
+        for f in fields(found):
+            if f.name not in taken:
+                taken.add(f.name)
+                kind = _reader(typing.get_type_hints(found)[f.name])
+                sub.add_argument(f"--{f.name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, help=name)
+
+
+def _recipe(parsed: argparse.Namespace) -> Iterator[Any]:
+    module = importlib.import_module(f"bigmodel.recipes.{RECIPES[parsed.name][0]}")
+    config = getattr(module, RECIPES[parsed.name][1])
+    if parsed.evaluate:
+        yield from module.evaluate(read_config(parsed, config, data=parsed.evaluate))
+    else:
+        yield from module.cook(read_config(parsed, config))
+
+
+JOBS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Iterator[Any]]]] = {
+    "train": (_add_train, _train),
+    "compare": (_add_compare, _compare),
+    "generate": (_add_generate, _generate),
+    "transcribe": (_add_transcribe, _transcribe),
+    "models": (_add_models, _models),
+    "bench": (_add_bench, _bench),
+    "recipe": (_add_recipe, _recipe),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""A run: one thread drives one generator; its events are kept, followed, paused and stopped.
+
+A job's generator is made, advanced and closed on one thread, so grad mode, seeds and files never change hands. The page
+only reads: `run.snapshot()` is all there is to know, at any moment, from any window. Pause is not asking for the next
+event; stop is closing the generator between two events. Who watches makes no difference, and nobody needs to.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bigmodel.errors import BigModelError, RunError
+
+State = Literal["waiting", "running", "paused", "done", "stopped", "failed"]
+ENDED: tuple[State, ...] = ("done", "stopped", "failed")
+# What a job leaves behind that is no event: the trained network, the data it saw.
+Shelf = dict[str, Any]
+Job = Callable[[Shelf], Iterator[Any]]
+Conclusion = Callable[[Shelf], Iterator[Any]]
+
+MOST_EVENTS = 20_000
+_END = object()
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run as it stands: complete enough to draw the page from it alone. `version` grows with every change."""
+
+    state: State
+    events: tuple[Any, ...]
+    version: int
+    place: int
+    seconds: float
+    error: BigModelError | None
+
+
+class Run:
+    """One generator on one thread of its own. All methods may be called from any thread."""
+
+    def __init__(self, owner: str, kind: str, job: Job, conclude: Conclusion | None, lobby: Lobby, rate: float) -> None:
+        self.owner = owner
+        self.kind = kind
+        self.shelf: Shelf = {}
+        self._job = job
+        self._conclude = conclude
+        self._lobby = lobby
+        self._rate = rate
+        self._changed = threading.Condition()
+        self._state: State = "waiting"
+        self._events: list[Any] = []
+        self._version = 0
+        self._error: BigModelError | None = None
+        self._begun = self._ended = 0.0
+        self._steps = 0
+        self._stop = False
+        self._thread = threading.Thread(target=self._drive, name=f"run-{kind}", daemon=True)
+
+    def begin(self) -> Run:
+        """Start the thread; the run waits there for its turn."""
+        self._thread.start()
+        return self
+
+    def snapshot(self) -> Snapshot:
+        """The run as it stands."""
+        with self._changed:
+            now = self._ended or time.monotonic()
+            seconds = now - self._begun if self._begun else 0.0
+            events, state, version, error = tuple(self._events), self._state, self._version, self._error
+        return Snapshot(state, events, version, self._lobby.place(self), seconds, error)
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change: cheap to compare before a snapshot."""
+        return self._version
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._state in ENDED
+
+    def pause(self) -> None:
+        """Ask for no further event until `resume`. The slot goes to whoever waits."""
+        with self._changed:
+            if self._state == "running":
+                self._turn_to("paused")
+
+    def resume(self) -> None:
+        """Go on after a pause, as soon as a slot is free."""
+        with self._changed:
+            if self._state == "paused":
+                self._turn_to("waiting")
+
+    def step(self) -> None:
+        """Ask a paused run for one event more."""
+        with self._changed:
+            if self._state == "paused":
+                self._steps += 1
+                self._changed.notify_all()
+
+    def set_rate(self, events_per_second: float) -> None:
+        """Slow the run down for an audience; 0 means full speed."""
+        with self._changed:
+            self._rate = events_per_second
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Close the generator as soon as the present step ends. What there is stays."""
+        with self._changed:
+            self._stop = True
+            self._changed.notify_all()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the run has ended; False if `timeout` seconds went by first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.ended, timeout)
+
+    # ---- on the run's own thread -----------------------------------------------------------------------------------
+
+    def _drive(self) -> None:
+        end: State = "failed"
+        try:
+            end = self._play()
+            if self._conclude is not None and self._begun and self._lobby.enter(self, lambda: False):
+                for event in self._conclude(self.shelf):
+                    self._keep(event)
+        except BigModelError as error:
+            self._error, end = error, "failed"
+        except Exception:
+            _log.exception("a %s run failed", self.kind)
+            self._error, end = RunError("unexpected"), "failed"
+        finally:
+            self._lobby.leave(self)
+            with self._changed:
+                self._ended = time.monotonic()
+                self._turn_to(end)
+
+    def _play(self) -> State:
+        with closing(self._job(self.shelf)) as events:  # type: ignore[type-var]
+            while self._may_go_on():
+                event = next(events, _END)
+                if event is _END:
+                    return "done"
+                self._keep(event)
+                self._take_time()
+        return "stopped"
+
+    def _may_go_on(self) -> bool:
+        """Wait for a slot, and while paused; False when the run is to stop."""
+        with self._changed:
+            if self._state == "paused" and not self._stop:
+                self._lobby.leave(self)
+                self._changed.wait_for(lambda: self._state != "paused" or self._steps > 0 or self._stop)
+                if self._steps > 0:
+                    self._steps -= 1
+        if not self._lobby.enter(self, lambda: self._stop):
+            return False
+        with self._changed:
+            self._begun = self._begun or time.monotonic()
+            if self._state == "waiting":
+                self._turn_to("running")
+        return not self._stop
+
+    def _keep(self, event: Any) -> None:
+        with self._changed:
+            self._events.append(event)
+            if len(self._events) > MOST_EVENTS:
+                # The older half is thinned, never cut off: a curve keeps its beginning at a lower resolution.
+                half = MOST_EVENTS // 2
+                self._events[:half] = self._events[:half:2]
+            self._version += 1
+            self._changed.notify_all()
+
+    def _take_time(self) -> None:
+        until = time.monotonic()
+        with self._changed:
+            while self._rate > 0 and not self._stop and self._state == "running":
+                left = until + 1 / self._rate - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+
+    def _turn_to(self, state: State) -> None:
+        self._state = state
+        self._version += 1
+        self._changed.notify_all()
+
+
+class Lobby:
+    """A fair queue: at most `slots` runs at once. A free slot goes to the owner with the fewest running, then to the
+    first come."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self._inside: list[Run] = []
+        self._waiting: list[Run] = []
+        self._moved = threading.Condition()
+
+    def enter(self, run: Run, gave_up: Callable[[], bool]) -> bool:
+        """Block until `run` has a slot (True) or gave up (False). Who is inside already stays inside."""
+        with self._moved:
+            if run in self._inside:
+                return not gave_up()
+            self._waiting.append(run)
+            try:
+                # The short timeout is for `gave_up`, which is told under another lock.
+                while not gave_up() and not self._is_next(run):
+                    self._moved.wait(0.05)
+            finally:
+                self._waiting.remove(run)
+                self._moved.notify_all()
+            if gave_up():
+                return False
+            self._inside.append(run)
+            return True
+
+    def leave(self, run: Run) -> None:
+        """Give the slot back."""
+        with self._moved:
+            if run in self._inside:
+                self._inside.remove(run)
+            self._moved.notify_all()
+
+    def place(self, run: Run) -> int:
+        """How many runs stand before this one, itself counted: 0 when it does not wait."""
+        with self._moved:
+            order = self._order()
+            return order.index(run) + 1 if run in order else 0
+
+    def _is_next(self, run: Run) -> bool:
+        return len(self._inside) < self.slots and self._order()[0] is run
+
+    def _order(self) -> list[Run]:
+        return sorted(self._waiting, key=lambda waiting: sum(run.owner == waiting.owner for run in self._inside))
+
+
+class Runs:
+    """The runs of all visitors: the last one of each kind per owner. Owners see their own only."""
+
+    def __init__(self, *, slots: int = 2, grace: float = 20.0, most_owners: int = 300) -> None:
+        self._lobby = Lobby(slots)
+        self._grace = grace
+        self._most_owners = most_owners
+        self._runs: dict[str, dict[str, Run]] = {}
+        self._pages: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def start(self, owner: str, kind: str, job: Job, *, conclude: Conclusion | None = None, rate: float = 0.0) -> Run:
+        """Start a run; the owner's last one of this kind is stopped and forgotten."""
+        run = Run(owner, kind, job, conclude, self._lobby, rate)
+        with self._lock:
+            mine = self._runs.pop(owner, {})
+            before = mine.get(kind)
+            self._runs[owner] = {**mine, kind: run}
+            forgotten = list(self._runs)[: -self._most_owners]
+            gone = [r for name in forgotten for r in self._runs.pop(name).values()]
+        for old in [before, *gone]:
+            if old is not None:
+                old.stop()
+        return run.begin()
+
+    def get(self, owner: str, kind: str) -> Run | None:
+        """The owner's last run of this kind."""
+        with self._lock:
+            return self._runs.get(owner, {}).get(kind)
+
+    def arrive(self, owner: str, page: str) -> None:
+        """A page of this owner is open."""
+        with self._lock:
+            self._pages.setdefault(owner, set()).add(page)
+
+    def depart(self, page: str) -> None:
+        """A page has closed. Its owner's runs stop after the grace, unless a page is open again by then (a reload)."""
+        with self._lock:
+            owner = next((name for name, pages in self._pages.items() if page in pages), None)
+            if owner is None:
+                return
+            self._pages[owner].discard(page)
+        timer = threading.Timer(self._grace, self._abandon, [owner])
+        timer.daemon = True
+        timer.start()
+
+    def _abandon(self, owner: str) -> None:
+        with self._lock:
+            if self._pages.get(owner):
+                return
+            self._pages.pop(owner, None)
+            runs = list(self._runs.get(owner, {}).values())
+        for run in runs:
+            run.stop()

@@ -1,0 +1,94 @@
+"""The live chart: one HTML component whose plot is updated, never rebuilt, so that zoom, hover and legend survive.
+
+`gr.Plot` makes a new chart for every update (about 100 ms of the browser, and the zoom is gone). Here the template is
+constant, the figure travels in `value` as plain lists, of which Gradio sends only what is new, and the script hands it
+to `Plotly.react`. Frames that come faster than the screen draws are merged. plotly's own script is served from the
+installed package: no CDN.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+import plotly.graph_objects as go
+
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+
+# Colours follow the page's theme at drawing time: a figure carries none of its own for text and grid.
+_SCRIPT = """
+const box = element.querySelector('.chart-plot');
+const root = (window.gradio_config && window.gradio_config.root) || '';
+const library = window.bigmodelPlotly ||= new Promise((ready, failed) => {
+    if (window.Plotly) return ready(window.Plotly);
+    const script = document.createElement('script');
+    script.src = root + '/gradio_api/file=%(path)s';
+    script.onload = () => ready(window.Plotly);
+    script.onerror = failed;
+    document.head.appendChild(script);
+});
+function themed(layout) {
+    const style = getComputedStyle(element);
+    const text = style.getPropertyValue('--body-text-color').trim() || style.color;
+    const grid = 'rgba(138, 138, 138, 0.25)';
+    const out = Object.assign({}, layout, {
+        paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', autosize: true,
+        uirevision: layout.uirevision || 'keep',
+        font: Object.assign({family: style.fontFamily, size: 13}, layout.font, {color: text}),
+    });
+    delete out.width;
+    for (const name of Object.keys(out)) if (/^[xy]axis/.test(name)) {
+        out[name] = Object.assign({gridcolor: grid, linecolor: grid, zerolinecolor: grid}, out[name]);
+    }
+    return out;
+}
+const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
+    toImageButtonOptions: {format: 'png', scale: 2, filename: 'bigmodel-lab'}};
+let asked = false;
+async function draw() {
+    asked = false;
+    const figure = props.value;
+    if (!figure || !figure.layout) return;
+    const Plotly = await library;
+    box.setAttribute('aria-label', figure.summary || '');
+    // A copy: Plotly keeps and changes what it is given, and Gradio's next difference must meet the value it sent.
+    const {data, layout} = structuredClone({data: figure.data, layout: figure.layout});
+    await Plotly.react(box, data, themed(layout), config);
+    box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
+    box.dataset.frame = figure.frame ?? '';
+}
+function schedule() { if (!asked) { asked = true; requestAnimationFrame(draw); } }
+watch('value', schedule);
+new MutationObserver(schedule).observe(document.body, {attributes: true, attributeFilter: ['class']});
+new ResizeObserver(() => { if (window.Plotly && box.data) window.Plotly.Plots.resize(box); }).observe(box);
+schedule();
+"""
+
+
+class Chart(gr.HTML):
+    """A plotly figure that is updated in place. Value: a `go.Figure`, or None for an empty place of the same height."""
+
+    def __init__(self, value: go.Figure | None = None, *, height: int = 340, **kwargs: Any) -> None:
+        super().__init__(
+            value,
+            html_template='<figure class="chart"><div class="chart-plot" role="img"></div></figure>',
+            css_template=f".chart {{ margin: 0; }} .chart-plot {{ height: {height}px; width: 100%; }}",
+            js_on_load=_SCRIPT % {"path": PLOTLY_JS.as_posix()},
+            **kwargs,
+        )
+
+    def get_block_name(self) -> str:
+        """The browser's part is gr.HTML's."""
+        return "html"
+
+    def postprocess(self, value: go.Figure | None) -> Any:
+        """Plain JSON: NaN and infinities become null, which plotly draws as gaps."""
+        return None if value is None else json.loads(value.to_json(engine="json"))
+
+
+def serve_plotly() -> None:
+    """Let the server hand out plotly's script, and nothing else of the disk."""
+    gr.set_static_paths([PLOTLY_JS])

@@ -1,0 +1,61 @@
+"""The header: the name, the language button, and what happens when a page opens, switches language or closes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from bigmodel.ui.live import Live
+from bigmodel.ui.widgets import Page
+from bigmodel.ui.words import LANGUAGES, prefer
+
+# sessionStorage lives as long as the browser tab: a reload is the same visitor, another window is another one.
+_HELLO = """
+() => {
+    let visitor = sessionStorage.getItem('bigmodel.visitor');
+    if (!visitor) {
+        visitor = Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
+        sessionStorage.setItem('bigmodel.visitor', visitor);
+    }
+    const asked = new URLSearchParams(location.search).get('lang');
+    return [visitor, asked || localStorage.getItem('bigmodel.language') || ''];
+}
+"""
+_REMEMBER = """
+(language) => {
+    document.documentElement.lang = language;
+    const known = localStorage.getItem('bigmodel.language');
+    if (language !== 'en' || known) localStorage.setItem('bigmodel.language', language);
+}
+"""
+
+
+def build(page: Page) -> None:
+    """Name and language button."""
+    with gr.Row(elem_classes="masthead"):
+        page.markdown("app.heading")
+        page.switcher = page.button("app.language", size="sm", elem_id="switch-language")
+
+
+def connect(blocks: gr.Blocks, page: Page, live: Live) -> None:
+    """A page opens in its browser's language and follows what runs; the button switches every word."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+
+    def hello(visitor: str, wish: str, request: gr.Request) -> list[Any]:
+        language = wish if wish in LANGUAGES else prefer(request.headers.get("accept-language"))
+        live.arrive(visitor, request)
+        return [visitor, language, *page.switch(language)]
+
+    def switch(language: str) -> list[Any]:
+        language = LANGUAGES[(LANGUAGES.index(language) + 1) % len(LANGUAGES)] if language in LANGUAGES else "en"
+        return [language, *page.switch(language)]
+
+    opened = blocks.load(
+        hello, [page.visitor, page.language], [page.visitor, page.language, *page.worded], js=_HELLO, **quiet
+    )
+    pressed = page.switcher.click(switch, [page.language], [page.language, *page.worded], **quiet)
+    for event in (opened, pressed):
+        event.then(None, [page.language], None, js=_REMEMBER)
+        live.attach(event)
+    blocks.unload(live.depart)

@@ -1,0 +1,80 @@
+"""The look: calm paper and ink, one accent, light and dark, from a phone to a projector."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+_FONTS = ["Inter", "ui-sans-serif", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
+_MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace"]
+
+INK = gr.themes.Color(
+    name="ink",
+    c50="#f7f8fa",
+    c100="#eef0f4",
+    c200="#dfe3ea",
+    c300="#c5ccd8",
+    c400="#8f9aad",
+    c500="#667085",
+    c600="#475066",
+    c700="#333b4f",
+    c800="#1d2434",
+    c900="#131927",
+    c950="#0b101b",
+)
+
+
+def theme() -> gr.themes.Base:
+    """Contrast AA in both modes; system fonts, so that nothing is fetched."""
+    return gr.themes.Base(
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue=INK, font=_FONTS, font_mono=_MONO, radius_size="lg"
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_color="*neutral_200",
+        block_border_color_dark="*neutral_800",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_weight="600",
+        border_color_primary="*neutral_200",
+        border_color_primary_dark="*neutral_800",
+        input_background_fill="*neutral_50",
+        input_background_fill_dark="*neutral_950",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_700",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        button_cancel_background_fill="#b91c1c",
+        button_cancel_background_fill_hover="#991b1b",
+        button_cancel_background_fill_dark="#b91c1c",
+        button_cancel_background_fill_hover_dark="#991b1b",
+        button_cancel_text_color="white",
+        button_cancel_text_color_dark="white",
+        slider_color="*primary_600",
+        slider_color_dark="*primary_400",
+    )
+
+
+CSS = """
+.gradio-container, .gradio-container > main { width: 100%; max-width: 1480px !important; margin: 0 auto; }
+.masthead { align-items: center; flex-wrap: nowrap !important; gap: 8px; }
+.masthead h1 { font-size: 1.55rem; letter-spacing: -0.01em; margin: 0; line-height: 1.2; }
+.masthead p { margin: 2px 0 0; color: var(--body-text-color-subdued); }
+.masthead button { flex: none; min-width: 88px !important; }
+.controls { position: relative; }
+.actions { gap: 8px; flex-wrap: nowrap !important; }
+.actions button { min-width: 0 !important; }
+.numbers table { width: 100%; font-variant-numeric: tabular-nums; }
+.lesson { border-left: 3px solid var(--color-accent); padding-left: 14px; }
+.paper textarea { font-size: 1.15rem; line-height: 1.65; }
+button:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
+@media (max-width: 640px) { .masthead p { display: none; } .masthead h1 { font-size: 1.2rem; } }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+"""

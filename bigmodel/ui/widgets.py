@@ -1,0 +1,211 @@
+"""Widgets that know their words and their limits.
+
+A `Page` remembers which words each component shows, so that one event can say them all in another language.
+A `Form` draws the fields of a config: default, limits and options come from the config, label and explanation from the words.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from bigmodel.config import Limits, limits_of
+from bigmodel.errors import BigModelError, ConfigError
+from bigmodel.ui.words import dictionary, say
+
+
+class Page:
+    """The words on the page. `language` and `visitor` are hidden inputs that every handler can take."""
+
+    def __init__(self, language: str = "en") -> None:
+        self.start_language = language
+        self.language = gr.Textbox(language, visible="hidden", elem_id="language")
+        self.visitor = gr.Textbox("", visible="hidden", elem_id="visitor")
+        self._worded: list[tuple[Any, dict[str, str]]] = []
+        self._choices: list[tuple[Any, str, tuple[str, ...]]] = []
+
+    def words(self, component: Any, **keys: str) -> Any:
+        """Let `component` show the string of each key in the named property, in whatever language is chosen."""
+        for name, key in keys.items():
+            setattr(component, name, say(key, self.start_language))
+        self._worded.append((component, keys))
+        return component
+
+    def choices(self, component: Any, prefix: str, options: tuple[str, ...]) -> None:
+        """Let the options of a menu be said in whatever language is chosen."""
+        component.choices = named(prefix, options, self.start_language)
+        self._choices.append((component, prefix, options))
+
+    @property
+    def worded(self) -> list[Any]:
+        """All components that carry words: the outputs of a switch of language."""
+        return list({id(c): c for c, *_ in (*self._worded, *self._choices)}.values())
+
+    def switch(self, language: str) -> list[Any]:
+        """The updates for `worded`, in its order."""
+        updates: dict[int, dict[str, Any]] = {id(component): {} for component in self.worded}
+        for component, keys in self._worded:
+            updates[id(component)] |= {name: say(key, language) for name, key in keys.items()}
+        for component, prefix, options in self._choices:
+            updates[id(component)]["choices"] = named(prefix, options, language)
+        return [gr.update(**updates[id(component)]) for component in self.worded]
+
+    def button(self, key: str, **kwargs: Any) -> gr.Button:
+        """A button that says `key`."""
+        button: gr.Button = self.words(gr.Button("", **kwargs), value=key)
+        return button
+
+    def markdown(self, key: str, **kwargs: Any) -> gr.Markdown:
+        """A text of the dictionary."""
+        markdown: gr.Markdown = self.words(gr.Markdown("", **kwargs), value=key)
+        return markdown
+
+
+def named(prefix: str, options: tuple[str, ...], language: str) -> list[tuple[str, str]]:
+    """(what people read, what the config takes) for each option; an option without a string reads as it is."""
+    strings = dictionary(language)
+    return [(strings.get(f"{prefix}.{option}", option), option) for option in options]
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    kind: Any
+    limits: Limits
+    default: Any
+
+
+class Form:
+    """The widgets of one config class, made in any order and place, read back in one go."""
+
+    def __init__(self, page: Page, config: type) -> None:
+        self.page = page
+        self.config = config
+        self.job = config.__module__.rsplit(".", 1)[-1]
+        hints = typing.get_type_hints(config)
+        self._fields = {
+            f.name: _Field(
+                f.name,
+                hints[f.name],
+                limits_of(config, f.name),
+                f.default if f.default is not MISSING else None,
+            )
+            for f in fields(config)
+        }
+        self.widgets: dict[str, Any] = {}
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The widgets, in the order `read` takes their values."""
+        return list(self.widgets.values())
+
+    def field(self, name: str, **kwargs: Any) -> Any:
+        """The fitting widget for a field: menu, checkbox, slider for a plain range, number for a logarithmic one, text for a list."""
+        f = self._fields[name]
+        widget = self._widget(f, kwargs)
+        # What only ever is an output would come back read-only from a switch of language.
+        widget.interactive = True
+        self.page.words(widget, label=f"{self.job}.{name}.label", info=f"{self.job}.{name}.info")
+        self.widgets[name] = widget
+        return widget
+
+    def _widget(self, f: _Field, kwargs: dict[str, Any]) -> Any:
+        kwargs = {"elem_id": f"{self.job}-{f.name}", **kwargs}
+        if f.limits.options:
+            menu = gr.Dropdown(list(f.limits.options), value=f.default, **kwargs)
+            self.page.choices(menu, f"{self.job}.{f.name}", f.limits.options)
+            return menu
+        if f.kind is bool:
+            return gr.Checkbox(f.default, **kwargs)
+        if isinstance(f.default, tuple):
+            return gr.Textbox(", ".join(f"{v:g}" for v in f.default), max_lines=1, **kwargs)
+        whole = f.kind is int
+        span = f.limits.high - f.limits.low
+        if f.limits.log or span > 2000:
+            return gr.Number(f.default, precision=0 if whole else None, **kwargs)
+        step = f.limits.step or (1 if whole else 0.01)
+        return gr.Slider(f.limits.low, f.limits.high, value=f.default, step=step, **kwargs)
+
+    def read(self, values: typing.Sequence[Any], **others: Any) -> Any:
+        """The config of the widgets' values; `others` are fields that have no widget. Raises ConfigError."""
+        known: dict[str, Any] = dict(others)
+        problems: list[BigModelError] = []
+        for name, value in zip(self.widgets, values, strict=True):
+            try:
+                known[name] = self._parse(self._fields[name], value)
+            except (TypeError, ValueError):
+                example = self._fields[name].default
+                example = ", ".join(f"{v:g}" for v in example) if isinstance(example, tuple) else example
+                said = {"field": name, "label": f"{self.job}.{name}.label", "value": value, "example": example}
+                problems.append(BigModelError("config.list", **said))
+        if problems:
+            raise ConfigError(tuple(problems))
+        return self.config(**known)
+
+    def _parse(self, f: _Field, value: Any) -> Any:
+        if isinstance(f.default, tuple):
+            kind = int if typing.get_args(f.kind)[0] is int else float
+            # A Chinese keyboard writes Chinese commas.
+            return tuple(
+                kind(part) for part in str(value).replace("，", ",").replace("、", ",").split(",") if part.strip()
+            )
+        if f.kind is int and not isinstance(value, bool):
+            if float(value) != int(value):
+                raise ValueError(value)
+            return int(value)
+        return float(value) if f.kind is float else value
+
+    def show(self, config: Any) -> list[Any]:
+        """Updates that put the values of `config` into the widgets, in the order of `inputs`."""
+        return [gr.update(value=self._shown(getattr(config, name))) for name in self.widgets]
+
+    @staticmethod
+    def _shown(value: Any) -> Any:
+        return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+
+
+_STATUS = """
+const dot = element.querySelector('.status-dot'), text = element.querySelector('.status-text');
+const bar = element.querySelector('.status-bar i');
+function show() {
+    const v = props.value || {};
+    element.querySelector('.status').dataset.state = v.state || 'idle';
+    text.textContent = v.text || '';
+    bar.style.width = (100 * (v.progress || 0)) + '%';
+}
+watch('value', show);
+show();
+"""
+
+
+class Status(gr.HTML):
+    """The line that says how a run stands. Value: {"state", "text", "progress" 0..1}; text is set as text, never as HTML."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            None,
+            html_template='<div class="status" data-state="idle" role="status"><span class="status-dot"></span>'
+            '<span class="status-text"></span><span class="status-bar"><i></i></span></div>',
+            css_template="""
+.status { display: flex; align-items: center; gap: 10px; flex-wrap: wrap; min-height: 28px; font-variant-numeric: tabular-nums; }
+.status-dot { width: 10px; height: 10px; border-radius: 50%; background: var(--neutral-400); flex: none; }
+.status-text { flex: 1 1 60%; }
+.status-bar { flex: 1 1 100%; height: 4px; border-radius: 2px; background: var(--border-color-primary); overflow: hidden; }
+.status-bar i { display: block; height: 100%; width: 0; background: var(--color-accent); transition: width .12s linear; }
+.status[data-state=running] .status-dot { background: #16a34a; }
+.status[data-state=paused] .status-dot, .status[data-state=waiting] .status-dot { background: #d97706; }
+.status[data-state=failed] .status-dot { background: #dc2626; }
+.status[data-state=failed] .status-text { color: #b91c1c; font-weight: 600; }
+:is(.dark) .status[data-state=failed] .status-text { color: #fca5a5; }
+.status[data-state=done] .status-dot { background: var(--color-accent); }
+""",
+            js_on_load=_STATUS,
+            **kwargs,
+        )
+
+    def get_block_name(self) -> str:
+        """The browser's part is gr.HTML's."""
+        return "html"
