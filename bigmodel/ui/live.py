@@ -67,8 +67,8 @@ class Live:
         status: Callable[[Snapshot, str], tuple[str, float]],
         every: float = 0.12,
     ) -> None:
-        """Wire a tab: `prepare(language, *values)` makes the job, `view` draws its snapshots into `outputs`, `status` gives
-        the status line its text and progress."""
+        """Wire a tab: `prepare(language, *values)` makes the job, `view` draws its snapshots into `outputs`, `status`
+        gives the status line its text and progress."""
         page = self.page
         everything = controls.outputs + outputs
 

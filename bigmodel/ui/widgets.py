@@ -1,7 +1,8 @@
 """Widgets that know their words and their limits.
 
 A `Page` remembers which words each component shows, so that one event can say them all in another language.
-A `Form` draws the fields of a config: default, limits and options come from the config, label and explanation from the words.
+A `Form` draws the fields of a config: default, limits and options come from the config, label and explanation from the
+words.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class Form:
         return list(self.widgets.values())
 
     def field(self, name: str, **kwargs: Any) -> Any:
-        """The fitting widget for a field: menu, checkbox, slider for a plain range, number for a logarithmic one, text for a list."""
+        """The fitting widget for a field: menu, checkbox, slider for a plain range, number for a wide or log one,
+        text for a list."""
         f = self._fields[name]
         widget = self._widget(f, kwargs)
         # What only ever is an output would come back read-only from a switch of language.
@@ -182,7 +184,7 @@ show();
 
 
 class Status(gr.HTML):
-    """The line that says how a run stands. Value: {"state", "text", "progress" 0..1}; text is set as text, never as HTML."""
+    """The line that says how a run stands. Value: {"state", "text", "progress" 0..1}; text is never read as HTML."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -190,11 +192,13 @@ class Status(gr.HTML):
             html_template='<div class="status" data-state="idle" role="status"><span class="status-dot"></span>'
             '<span class="status-text"></span><span class="status-bar"><i></i></span></div>',
             css_template="""
-.status { display: flex; align-items: center; gap: 10px; flex-wrap: wrap; min-height: 28px; font-variant-numeric: tabular-nums; }
+.status { display: flex; align-items: center; gap: 10px; flex-wrap: wrap; min-height: 28px; }
+.status { font-variant-numeric: tabular-nums; }
 .status-dot { width: 10px; height: 10px; border-radius: 50%; background: var(--neutral-400); flex: none; }
 .status-text { flex: 1 1 60%; }
-.status-bar { flex: 1 1 100%; height: 4px; border-radius: 2px; background: var(--border-color-primary); overflow: hidden; }
-.status-bar i { display: block; height: 100%; width: 0; background: var(--color-accent); transition: width .12s linear; }
+.status-bar { flex: 1 1 100%; height: 4px; border-radius: 2px; overflow: hidden; }
+.status-bar { background: var(--border-color-primary); }
+.status-bar i { display: block; height: 100%; width: 0; background: var(--color-accent); }
 .status[data-state=running] .status-dot { background: #16a34a; }
 .status[data-state=paused] .status-dot, .status[data-state=waiting] .status-dot { background: #d97706; }
 .status[data-state=failed] .status-dot { background: #dc2626; }
