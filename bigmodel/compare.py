@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bigmodel.config import listed
 from bigmodel.errors import BigModelError
-from bigmodel.train import Member, Progress, Setting, TrainConfig, advance, begin, mean, progress
+from bigmodel.train import Member, Progress, Setting, TrainConfig, mean
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -86,6 +86,8 @@ class Ranking:
 
 def compare(config: CompareConfig, stack: Stack, data: Dataset) -> Iterator[Round | Progress | Ranking]:
     """Train all members of `stack` side by side: a Round per epoch, Progress within long ones, a Ranking at the end."""
+    from bigmodel.train.course import advance, begin, progress
+
     course = begin(config, stack, data)
     while course.ended is None:
         while not advance(course):

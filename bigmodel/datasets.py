@@ -91,7 +91,10 @@ def load_dataset(config: DatasetConfig) -> Dataset:
 
 
 def split_rows(y: np.ndarray, config: DatasetConfig, *, stratify: bool = True) -> tuple[np.ndarray, ...]:
-    """Row numbers of the training, validation and test parts; class shares are kept where every class has enough rows."""
+    """Row numbers of the training, validation and test parts.
+
+    Class shares are kept where every class has enough rows.
+    """
     from sklearn.model_selection import train_test_split
 
     def cut(rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,15 @@ Design", 2008).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
 import plotly.graph_objects as go
+
+Words = Mapping[str, str]
+"""The words of a chart in one language, by the last part of their keys `chart.…` ("epoch", "loss", "train", …)."""
 
 PALETTE = ("#0083c9", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#8c6bb1", "#c0504d")
 GREY = "#8a8a8a"
@@ -18,10 +26,258 @@ MOST_POINTS = 500
 def blank(x: str, y: str) -> go.Figure:
     """An empty figure with axis titles: transparent, no template, a grid that reads on light and dark."""
     figure = go.Figure(
-        layout={"template": None, "margin": {"l": 56, "r": 12, "t": 12, "b": 44}, "hovermode": "closest"}
+        layout={
+            "template": None,
+            "uirevision": "same",
+            "margin": {"l": 56, "r": 12, "t": 12, "b": 44},
+            "hovermode": "closest",
+        }
     )
     figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": GREY, "size": 13})
     axis = {"gridcolor": "rgba(138,138,138,0.25)", "zeroline": False, "linecolor": GREY, "automargin": True}
     figure.update_xaxes(title_text=x, **axis)
     figure.update_yaxes(title_text=y, **axis)
     return figure
+
+
+class EpochRow(Protocol):
+    """What a training curve needs of an epoch (see `train.Epoch`)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def train_loss(self) -> float: ...
+    @property
+    def valid_loss(self) -> float: ...
+    @property
+    def train_accuracy(self) -> float: ...
+    @property
+    def valid_accuracy(self) -> float: ...
+    @property
+    def members(self) -> Sequence[Any]: ...
+
+
+class TrialRow(Protocol):
+    """What a rate's curve needs of a trial (see `compare.Trial`)."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def valid_loss(self) -> float: ...
+    @property
+    def diverged_at(self) -> int | None: ...
+
+
+class RoundRow(Protocol):
+    """What the rates' curves need of a round (see `compare.Round`)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def trials(self) -> Sequence[TrialRow]: ...
+
+
+class RankRow(TrialRow, Protocol):
+    """What the rate axis needs of a row of the ranking (see `compare.Rank`)."""
+
+    @property
+    def best(self) -> bool: ...
+
+
+def thin(rows: Sequence[Any]) -> list[Any]:
+    """At most MOST_POINTS of the rows, evenly spread, the first and the last among them."""
+    if len(rows) <= MOST_POINTS:
+        return list(rows)
+    return [rows[round(k * (len(rows) - 1) / (MOST_POINTS - 1))] for k in range(MOST_POINTS)]
+
+
+def number(value: float) -> float | None:
+    """A value as the chart takes it: five digits, and a gap where it is no finite number."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def tint(colour: str, strength: float) -> str:
+    """A palette colour let through: strength 0 is clear, 1 is full."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{strength:g})"
+
+
+def rate_colour(place: int, count: int) -> str:
+    """The colour of the rate at a place among `count`: the same in every chart and table."""
+    if count <= len(PALETTE):
+        return PALETTE[place]
+    along = 0.25 + 0.6 * place / (count - 1)
+    return _between(along)
+
+
+def _between(along: float) -> str:
+    """A colour along blue, green, yellow (stations of viridis that read on light and dark), 0 to 1."""
+    stations = ((59, 82, 180), (33, 145, 160), (70, 180, 110), (190, 170, 30))
+    at = along * (len(stations) - 1)
+    low = min(int(at), len(stations) - 2)
+    mixed = (round(a + (b - a) * (at - low)) for a, b in zip(stations[low], stations[low + 1], strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def loss_curves(epochs: Sequence[EpochRow], words: Words, *, log: bool = False) -> go.Figure:
+    """Training and validation loss by epoch, with a band from the lowest to the highest seed."""
+    figure = blank(words["epoch"], words["loss"])
+    _pair(figure, epochs, words, "loss")
+    if log:
+        figure.update_yaxes(type="log")
+    return figure
+
+
+def accuracy_curves(epochs: Sequence[EpochRow], words: Words) -> go.Figure:
+    """Training and validation accuracy by epoch, with a band from the lowest to the highest seed."""
+    figure = blank(words["epoch"], words["accuracy"])
+    _pair(figure, epochs, words, "accuracy")
+    figure.update_yaxes(tickformat=".0%")
+    return figure
+
+
+def _pair(figure: go.Figure, epochs: Sequence[EpochRow], words: Words, measure: str) -> None:
+    rows = thin(epochs)
+    x = [row.number for row in rows]
+    for part, colour in (("train", PALETTE[0]), ("valid", PALETTE[1])):
+        name = f"{part}_{measure}"
+        if rows and len(rows[0].members) > 1:
+            _band(figure, x, [[getattr(m, name) for m in row.members] for row in rows], colour)
+        y = [number(getattr(row, name)) for row in rows]
+        figure.add_scatter(x=x, y=y, name=words[part], mode="lines+markers", line={"color": colour, "width": 2})
+    figure.update_traces(marker={"size": 4}, selector={"mode": "lines+markers"})
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+
+
+def _band(figure: go.Figure, x: list[int], values: list[list[float]], colour: str) -> None:
+    """The room between the lowest and the highest of the members."""
+    quiet = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
+    for pick, fill in ((min, None), (max, "tonexty")):
+        y = [_extreme(pick, row) for row in values]
+        figure.add_scatter(x=x, y=y, fill=fill, fillcolor=tint(colour, 0.2), **quiet)
+
+
+def _extreme(pick: Callable[[list[float]], float], row: list[float]) -> float | None:
+    finite = [value for value in row if math.isfinite(value)]
+    return number(pick(finite)) if finite else None
+
+
+def rate_curves(rounds: Sequence[RoundRow], words: Words, *, log: bool = True) -> go.Figure:
+    """Validation loss by epoch, a curve per rate; one that diverged is grey and ends with a cross."""
+    figure = blank(words["epoch"], words["valid_loss"])
+    rows = thin(rounds)
+    count = len(rows[-1].trials) if rows else 0
+    for place in range(count):
+        last = rows[-1].trials[place]
+        broken = last.diverged_at is not None
+        colour = GREY if broken else rate_colour(place, count)
+        name = f"{last.learning_rate:g}" + (f" ({words['diverged']})" if broken else "")
+        points = [(row.number, number(row.trials[place].valid_loss)) for row in rows]
+        if broken:
+            points = [(row.number, y) for row, (_, y) in zip(rows, points, strict=True) if _runs(row, place)]
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"size": [4] * (len(points) - 1) + [11 if broken else 4], "symbol": _symbols(len(points), broken)},
+        )
+    if log:
+        figure.update_yaxes(type="log")
+    return figure
+
+
+def _runs(row: RoundRow, place: int) -> bool:
+    return row.trials[place].diverged_at is None
+
+
+def _symbols(points: int, broken: bool) -> list[str]:
+    return ["circle"] * (points - 1) + ["x" if broken else "circle"]
+
+
+def rate_axis(ranking: Sequence[RankRow], words: Words) -> go.Figure:
+    """The validation loss reached by each rate, on a logarithmic axis of rates; the best one stands out."""
+    figure = blank(words["rate"], words["valid_loss"])
+    rows = sorted((row for row in ranking if row.diverged_at is None), key=lambda row: row.learning_rate)
+    x, y = [row.learning_rate for row in rows], [number(row.valid_loss) for row in rows]
+    figure.add_scatter(x=x, y=y, mode="lines+markers", line={"color": GREY, "width": 1}, showlegend=False)
+    best = [row for row in rows if row.best]
+    figure.add_scatter(
+        x=[row.learning_rate for row in best],
+        y=[number(row.valid_loss) for row in best],
+        name=words["best"],
+        mode="markers",
+        marker={"color": PALETTE[2], "size": 14, "symbol": "star"},
+    )
+    broken = [row.learning_rate for row in ranking if row.diverged_at is not None]
+    if broken:
+        top = max((value for value in y if value is not None), default=1.0)
+        marker = {"color": GREY, "size": 11, "symbol": "x"}
+        figure.add_scatter(x=broken, y=[top] * len(broken), name=words["diverged"], mode="markers", marker=marker)
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(type="log")
+    return figure
+
+
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Words) -> go.Figure:
+    """The confusion matrix: a row per true class, a column per guess, coloured by the share of the row."""
+    figure = blank(words["guess"], words["truth"])
+    totals = [max(1, sum(row)) for row in matrix]
+    shares = [[number(n / total) for n in row] for row, total in zip(matrix, totals, strict=True)]
+    scale = [[0, tint(PALETTE[0], 0.04)], [1, tint(PALETTE[0], 0.95)]]
+    figure.add_heatmap(
+        z=shares, customdata=matrix, zmin=0, zmax=1, colorscale=scale, showscale=False, xgap=2, ygap=2,
+        hovertemplate=f"{words['truth']} %{{y}}<br>{words['guess']} %{{x}}<br>%{{customdata}}<extra></extra>",
+    )  # fmt: skip
+    if len(classes) <= 12:
+        for i, row in enumerate(matrix):
+            for j, n in enumerate(row):
+                colour = "#ffffff" if n / totals[i] > 0.5 else GREY
+                figure.add_annotation(x=j, y=i, text=str(n), showarrow=False, font={"color": colour, "size": 15})
+    ticks = {"tickmode": "array", "tickvals": list(range(len(classes))), "ticktext": list(classes), "showgrid": False}
+    figure.update_xaxes(**ticks)
+    figure.update_yaxes(autorange="reversed", **ticks)
+    return figure
+
+
+def boundary(
+    surface: bytes,
+    grid: tuple[float, float, float, float],
+    points: Sequence[tuple[float, float, int]],
+    classes: Sequence[str],
+    features: Sequence[str],
+) -> go.Figure:
+    """Where a network draws its lines: each place in the colour of its class, the stronger the surer, under the points.
+
+    surface: `Epoch.surface`, len(classes) · side · side bytes. grid: (x0, x1, y0, y1). points: (x, y, class), raw
+    units.
+    """
+    figure = blank(features[0], features[1])
+    sure = np.frombuffer(surface, np.uint8).reshape(len(classes), -1)
+    side, (x0, x1, y0, y1) = math.isqrt(sure.shape[1]), grid
+    # One number holds both: hundreds are the class, the rest is how far its share stands over mere chance.
+    chance = 255 / len(classes)
+    z = sure.argmax(0) * 100 + np.clip((sure.max(0) - chance) / (255 - chance) * 99, 0, 99).round()
+    figure.add_heatmap(
+        z=z.astype(np.uint16).reshape(side, side),
+        x0=x0, dx=(x1 - x0) / (side - 1), y0=y0, dy=(y1 - y0) / (side - 1),
+        zmin=0, zmax=100 * len(classes), colorscale=_regions(len(classes)), showscale=False, hoverinfo="skip",
+    )  # fmt: skip
+    for k, name in enumerate(classes):
+        own = thin([p for p in points if p[2] == k])
+        marker = {"color": PALETTE[k % len(PALETTE)], "size": 6, "line": {"color": "#ffffff", "width": 0.7}}
+        x, y = [number(p[0]) for p in own], [number(p[1]) for p in own]
+        figure.add_scatter(x=x, y=y, name=name, mode="markers", marker=marker)
+    figure.update_xaxes(range=[x0, x1], showgrid=False)
+    figure.update_yaxes(range=[y0, y1], showgrid=False)
+    return figure
+
+
+def _regions(classes: int) -> list[list[float | str]]:
+    """A colour scale of one stretch per class, from faint to full."""
+    scale: list[list[float | str]] = []
+    for k in range(classes):
+        colour = PALETTE[k % len(PALETTE)]
+        scale += [[k / classes, tint(colour, 0.08)], [(k + 0.99) / classes, tint(colour, 0.55)]]
+    return [*scale, [1, scale[-1][1]]]

@@ -1,0 +1,117 @@
+"""Packed networks: K members of one shape as one stack of tensors (K, …), so that one operation moves them all.
+
+Python and autograd cost more than the arithmetic of a small network. Here a layer of K members is one batched product
+(`bmm`), and the gradients come from their closed forms: for 64 members of 64-64-10 a step costs little more than its
+bare products. The idea of packing independent networks is that of HFTA (Wang et al., MLSys 2021); here each member is
+the same to rounding as a plain `torch.nn.Sequential` with the same start and the same batches (`export` makes that
+one).
+
+`layers.py` holds the layers, `stack.py` the stack; here is what a job does with one.
+
+This module imports torch; import it when a job starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from bigmodel.errors import BigModelError, ConfigError
+from bigmodel.networks.layers import LOSSES
+from bigmodel.networks.stack import Shape, Stack, export
+
+if TYPE_CHECKING:
+    from bigmodel.datasets import Dataset
+    from bigmodel.train import Setting
+
+__all__ = ["Shape", "Stack", "build", "chunk_rows", "export", "measure", "predict", "threads", "threads_for"]
+
+MOST_MEMORY = 2**30
+"""Bytes that parameters, optimizer state and one batch of all members may take together."""
+
+MOST_WORK = 2_000_000_000
+"""Multiply-adds of one forward step of all members; about half a second with its backward on a slow core."""
+
+SMALL_WORK = 20_000_000
+"""Below this many multiply-adds a step, a second thread costs more than it brings."""
+
+CHUNK = 1_000_000
+"""Numbers a layer may hold, and thousands of multiply-adds it may take, when many rows are measured piece by piece."""
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run one step on `count` torch threads, then give back what was. The step's owner holds it, never across a yield.
+
+    Two threads on a busy two-core machine can be ten times as slow as one: OpenMP threads spin at every barrier.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def build(config: Setting, data: Dataset) -> Stack:
+    """The stack for a config's members, started from their seeds.
+
+    ConfigError when the machine would be too small for it.
+    """
+    shape = Shape(
+        features=data.train.x.shape[1],
+        widths=config.widths,
+        classes=len(data.classes),
+        activation=config.activation,
+        normalisation=config.normalisation,
+        dropout=config.dropout,
+        loss=config.loss,
+    )
+    members = len(config.members)
+    # Parameters, their gradients and three more for the optimizer; of each layer its values, their slopes and a mask.
+    memory = 4 * members * (5 * shape.parameters + 4 * config.batch * (shape.features + sum(shape.widths)))
+    work = members * shape.parameters * config.batch
+    if memory > MOST_MEMORY or work > MOST_WORK:
+        said = {"members": members, "parameters": shape.parameters, "batch": config.batch}
+        raise ConfigError((BigModelError("networks.budget", **said),))
+    return Stack(shape, [seed for _, seed in config.members])
+
+
+def threads_for(stack: Stack, batch: int) -> int:
+    """One thread for small networks; torch's own number for large ones."""
+    work = len(stack.alive) * stack.shape.parameters * batch
+    return 1 if work < SMALL_WORK else torch.get_num_threads()
+
+
+def chunk_rows(stack: Stack) -> int:
+    """How many rows to measure at once: few enough for the cache and for a fraction of a second."""
+    members, shape = max(1, len(stack.alive)), stack.shape
+    widest = max((*shape.widths, shape.features, shape.classes))
+    return max(1, min(CHUNK // (members * widest), 1000 * CHUNK // (members * shape.parameters)))
+
+
+@torch.inference_mode()
+def measure(stack: Stack, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The sum of losses and the number of hits over rows (2, K); x (rows, features), one-hot target (rows, classes)."""
+    z = stack.outputs(x.unsqueeze(0))
+    losses, _ = LOSSES[stack.shape.loss](z, target.T)
+    hits = (z.argmax(1) == target.argmax(1)).sum(1)
+    return torch.stack((losses * len(x), hits))
+
+
+@torch.inference_mode()
+def predict(stack: Stack, x: torch.Tensor) -> torch.Tensor:
+    """Probabilities (K, rows, classes) of the living members for standardised x (rows, features).
+
+    Under MSE an output is itself an estimate of P(class): it is cut at 0 and the row made to sum to 1.
+    """
+    z = torch.cat([stack.outputs(part.unsqueeze(0)) for part in torch.split(x, chunk_rows(stack))], 2)
+    soft = torch.softmax(z, 1)
+    if stack.shape.loss == "mse":
+        cut = z.clamp(min=0)
+        total = cut.sum(1, keepdim=True)
+        soft = torch.where(total > 0, cut / total, soft)
+    return soft.transpose(1, 2)

@@ -1,0 +1,149 @@
+"""The layers of a packed network and its losses, each with its gradient in closed form.
+
+Values are (K, rows, width). Only the outputs are turned, (K, classes, rows): softmax over the middle dimension is
+many times as fast as over a last one of few classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+
+aten: Any = torch.ops.aten
+
+
+class Layer(Protocol):
+    """One link of the chain: `forward` keeps what `backward` needs; `backward` takes and gives d loss / d values."""
+
+    def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor: ...
+    def backward(self, slope: torch.Tensor) -> torch.Tensor: ...
+
+
+class Linear:
+    """x · Wᵀ + b for every member: weight (K, out, in), bias (K, 1, out). `last` turns the result to (K, out, rows)."""
+
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor, slopes: Sequence[torch.Tensor], *, first: bool, last: bool
+    ) -> None:
+        self.weight, self.bias = weight, bias.unsqueeze(2 if last else 1)
+        self.weight_slope, self.bias_slope = slopes
+        self.first, self.last = first, last
+
+    def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        self.x = x
+        if self.last:
+            return torch.baddbmm(self.bias, self.weight, x.transpose(1, 2))
+        return torch.baddbmm(self.bias, x, self.weight.transpose(1, 2))
+
+    def backward(self, slope: torch.Tensor) -> torch.Tensor:
+        turned, rows = (slope, slope.transpose(1, 2)) if self.last else (slope.transpose(1, 2), slope)
+        torch.bmm(turned, self.x, out=self.weight_slope)
+        torch.sum(turned, 2, out=self.bias_slope)
+        return slope if self.first else torch.bmm(rows, self.weight)
+
+
+class Activation:
+    """An activation by its forward and its derivative.
+
+    `of_output` says which of the two values the derivative takes.
+    """
+
+    def __init__(
+        self, forward: Callable[..., torch.Tensor], derivative: Callable[..., torch.Tensor], of_output: bool
+    ) -> None:
+        self.function, self.derivative, self.of_output = forward, derivative, of_output
+
+    def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        y = self.function(x)
+        self.kept = y if self.of_output else x
+        return y
+
+    def backward(self, slope: torch.Tensor) -> torch.Tensor:
+        return self.derivative(slope, self.kept)
+
+
+def activation(name: str) -> Activation:
+    """ReLU, tanh, sigmoid or GELU (exact, by the error function), with the derivative that autograd itself would
+    call.
+    """
+    return {
+        "relu": Activation(torch.relu, lambda slope, y: aten.threshold_backward(slope, y, 0), True),
+        "tanh": Activation(torch.tanh, aten.tanh_backward, True),
+        "sigmoid": Activation(torch.sigmoid, aten.sigmoid_backward, True),
+        "gelu": Activation(torch.nn.functional.gelu, aten.gelu_backward, False),
+    }[name]
+
+
+class Normalisation:
+    """Batch normalisation (over the rows, with running statistics) or layer normalisation (over the width of each row).
+
+    Ioffe and Szegedy 2015; Ba, Kiros and Hinton 2016. Both are (x - mean) / deviation · scale + shift; they differ in
+    the dimension the mean is taken over, and in that the first uses its running statistics once training is over.
+    """
+
+    EPSILON, MOMENTUM = 1e-5, 0.1
+
+    def __init__(
+        self, scale: torch.Tensor, shift: torch.Tensor, slopes: Sequence[torch.Tensor], running: torch.Tensor | None
+    ) -> None:
+        self.scale, self.shift = scale.unsqueeze(1), shift.unsqueeze(1)
+        self.scale_slope, self.shift_slope = slopes
+        self.running = running  # (K, 2, width): mean and variance; None for layer normalisation
+        self.dim = 2 if running is None else 1
+
+    def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        if self.running is not None and not training:
+            mean, variance = self.running[:, :1], self.running[:, 1:]
+        else:
+            variance, mean = torch.var_mean(x, self.dim, correction=0, keepdim=True)
+        if self.running is not None and training:
+            rows = x.shape[1]
+            now = torch.cat((mean, variance * (rows / (rows - 1))), 1)
+            self.running.lerp_(now, self.MOMENTUM)
+        self.inverse = (variance + self.EPSILON).rsqrt_()
+        self.standard = (x - mean).mul_(self.inverse)
+        return torch.addcmul(self.shift, self.standard, self.scale)
+
+    def backward(self, slope: torch.Tensor) -> torch.Tensor:
+        torch.sum(slope, 1, out=self.shift_slope)
+        torch.sum(slope * self.standard, 1, out=self.scale_slope)
+        slope = slope * self.scale
+        along = (slope * self.standard).mean(self.dim, keepdim=True)
+        level = slope.mean(self.dim, keepdim=True)
+        return (slope - level).sub_(self.standard * along).mul_(self.inverse)
+
+
+class Dropout:
+    """Each number is left out with `probability` while training. One generator per seed: rates share their masks."""
+
+    def __init__(self, probability: float, generators: Sequence[torch.Generator], seed_of: torch.Tensor) -> None:
+        self.probability, self.generators, self.seed_of = probability, generators, seed_of
+
+    def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        if not training:
+            return x
+        kept = 1 - self.probability
+        masks = [torch.empty(x.shape[1:]).bernoulli_(kept, generator=g) for g in self.generators]
+        self.mask = torch.stack(masks).mul_(1 / kept)[self.seed_of]
+        return x * self.mask
+
+    def backward(self, slope: torch.Tensor) -> torch.Tensor:
+        return slope * self.mask
+
+
+def cross_entropy(z: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """-log softmax(z)[class], the mean over rows: (K,) and its gradient. z (K, classes, rows), target one-hot."""
+    log = torch.log_softmax(z, 1)
+    losses = (log * target).sum((1, 2)).mul_(-1 / z.shape[2])
+    return losses, log.exp_().sub_(target).mul_(1 / z.shape[2])
+
+
+def mse(z: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(z - target)², the mean over rows and classes: (K,) and its gradient."""
+    gap, count = z - target, z.shape[1] * z.shape[2]
+    return gap.square().sum((1, 2)).mul_(1 / count), gap.mul_(2 / count)
+
+
+LOSSES = {"cross_entropy": cross_entropy, "mse": mse}

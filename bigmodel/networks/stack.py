@@ -1,0 +1,172 @@
+"""The stack itself: every number of K members in one flat tensor, and the layers that look into it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from bigmodel.networks.layers import LOSSES, Dropout, Layer, Linear, Normalisation, activation
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What all members share. `parameters` counts the numbers of one member."""
+
+    features: int
+    widths: tuple[int, ...]
+    classes: int
+    activation: str
+    normalisation: str
+    dropout: float
+    loss: str
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(inputs, outputs) of each linear layer."""
+        ends = (self.features, *self.widths, self.classes)
+        return tuple(itertools.pairwise(ends))
+
+    @property
+    def parameters(self) -> int:
+        norms = 2 * sum(self.widths) if self.normalisation != "none" else 0
+        return sum((inputs + 1) * outputs for inputs, outputs in self.sizes) + norms
+
+
+class Stack:
+    """K networks of one `shape`, started from `seeds` (one per member, equal seeds give equal starts).
+
+    `numbers` holds every parameter of every member in one flat tensor and `slopes` the gradients beside it, tensor by
+    tensor in the order of `views`: all weights (K, out, in), then all biases (K, out), then scales and shifts (K,
+    width). `alive` numbers the members that are still in; `keep` lets the others go.
+    """
+
+    def __init__(self, shape: Shape, seeds: Sequence[int]) -> None:
+        self.shape, self.alive = shape, tuple(range(len(seeds)))
+        self.seeds = tuple(dict.fromkeys(seeds))
+        self.seed_of = torch.tensor([self.seeds.index(seed) for seed in seeds])
+        self.dropouts = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self.running = [_running(len(seeds), width) for width in shape.widths] if shape.normalisation == "batch" else []
+        starts = [_start(shape, seed) for seed in self.seeds]
+        self.numbers = torch.cat([torch.stack(same)[self.seed_of].flatten() for same in zip(*starts, strict=True)])
+        self._wire()
+
+    def _wire(self) -> None:
+        """Point the layers at their places in `numbers` and `slopes`."""
+        shape, depth = self.shape, len(self.shape.sizes)
+        self.slopes = torch.zeros_like(self.numbers)
+        self.weights = len(self.alive) * sum(inputs * outputs for inputs, outputs in shape.sizes)
+        views, slopes = self.views(self.numbers), self.views(self.slopes)
+        self.layers: list[Layer] = []
+        for i in range(depth):
+            pair = (slopes[i], slopes[depth + i])
+            self.layers.append(Linear(views[i], views[depth + i], pair, first=i == 0, last=i == depth - 1))
+            if i == depth - 1:
+                break
+            if shape.normalisation != "none":
+                at = 2 * depth + 2 * i
+                running = self.running[i] if self.running else None
+                self.layers.append(Normalisation(views[at], views[at + 1], slopes[at : at + 2], running))
+            self.layers.append(activation(shape.activation))
+            if shape.dropout:
+                self.layers.append(Dropout(shape.dropout, self.dropouts, self.seed_of))
+
+    def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """The tensors (K, …) that lie in a flat one like `numbers`: they share its memory."""
+        members = len(self.alive)
+        parts = torch.split(flat, [members * math.prod(size) for size in _layout(self.shape)])
+        return [part.view(members, *size) for part, size in zip(parts, _layout(self.shape), strict=True)]
+
+    def spread(self, values: torch.Tensor) -> torch.Tensor:
+        """One number per member (K,) → one per parameter, laid out like `numbers`."""
+        sizes = [math.prod(size) for size in _layout(self.shape)]
+        return torch.cat([values.repeat_interleave(size) for size in sizes])
+
+    def select(self, flat: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
+        """What `members` (positions among the living) own of a flat tensor like `numbers`."""
+        return torch.cat([view[members].flatten() for view in self.views(flat)])
+
+    def keep(self, members: torch.Tensor) -> None:
+        """Let all members go but these (positions among the living)."""
+        self.numbers = self.select(self.numbers, members)
+        self.running = [running[members] for running in self.running]
+        self.seed_of = self.seed_of[members]
+        self.alive = tuple(self.alive[k] for k in members.tolist())
+        self._wire()
+
+    def outputs(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """x (K or 1, rows, features) → raw outputs (K, classes, rows)."""
+        x = x.expand(len(self.alive), -1, -1)
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def learn(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Fill `slopes` from one batch, x (K or 1, rows, features), one-hot target (K or 1, classes, rows).
+
+        Losses (K,).
+        """
+        losses, slope = LOSSES[self.shape.loss](self.outputs(x, training=True), target)
+        for layer in reversed(self.layers):
+            slope = layer.backward(slope)
+        return losses
+
+
+def _layout(shape: Shape) -> list[tuple[int, ...]]:
+    """The size of each tensor of one member, in the order of `Stack.numbers`."""
+    weights: list[tuple[int, ...]] = [(outputs, inputs) for inputs, outputs in shape.sizes]
+    biases: list[tuple[int, ...]] = [(outputs,) for _, outputs in shape.sizes]
+    norms = [(width,) for width in shape.widths for _ in range(2)] if shape.normalisation != "none" else []
+    return weights + biases + norms
+
+
+def _start(shape: Shape, seed: int) -> list[torch.Tensor]:
+    """One member's first numbers.
+
+    Those of `torch.nn.Linear` after `torch.manual_seed(seed)`, drawn in the same order.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights, biases = [], []
+    for inputs, outputs in shape.sizes:
+        bound = 1 / math.sqrt(inputs)
+        weights.append(torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator))
+        biases.append(torch.empty(outputs).uniform_(-bound, bound, generator=generator))
+    widths = shape.widths if shape.normalisation != "none" else ()
+    return [*weights, *biases, *(t for width in widths for t in (torch.ones(width), torch.zeros(width)))]
+
+
+def _running(members: int, width: int) -> torch.Tensor:
+    return torch.stack((torch.zeros(members, width), torch.ones(members, width)), 1)
+
+
+def export(stack: Stack, member: int) -> torch.nn.Sequential:
+    """A living member (by position) as a plain torch.nn.Sequential with its own copy of the numbers, in training
+    mode.
+    """
+    shape, modules = stack.shape, list[torch.nn.Module]()
+    kinds = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "gelu": torch.nn.GELU}
+    norms = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
+    for inputs, outputs in shape.sizes[:-1]:
+        modules.append(torch.nn.Linear(inputs, outputs))
+        if shape.normalisation != "none":
+            modules.append(norms[shape.normalisation](outputs))
+        modules.append(kinds[shape.activation]())
+        if shape.dropout:
+            modules.append(torch.nn.Dropout(shape.dropout))
+    network = torch.nn.Sequential(*modules, torch.nn.Linear(*shape.sizes[-1]))
+    _fill(network, [view[member] for view in stack.views(stack.numbers)], [r[member] for r in stack.running])
+    return network
+
+
+@torch.no_grad()
+def _fill(network: torch.nn.Sequential, numbers: list[torch.Tensor], running: list[torch.Tensor]) -> None:
+    linear = [m for m in network if isinstance(m, torch.nn.Linear)]
+    norms = [m for m in network if isinstance(m, (torch.nn.BatchNorm1d, torch.nn.LayerNorm))]
+    places = [m.weight for m in linear] + [m.bias for m in linear] + [t for m in norms for t in (m.weight, m.bias)]
+    for norm in norms[: len(running)]:
+        places += [norm.get_buffer("running_mean"), norm.get_buffer("running_var")]
+    for place, values in zip(places, [*numbers, *(t for pair in running for t in pair)], strict=True):
+        place.copy_(values)
