@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 # Before torch is loaded: threads that spin at barriers make two busy cores slower than one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from bigmodel.config import feature
 from bigmodel.errors import BigModelError
 from bigmodel.ui.words import LANGUAGES, dictionary, say, word
 
@@ -90,7 +91,7 @@ def add_config(sub: argparse.ArgumentParser, config: type, *, leave_out: tuple[s
     """An option for each field of `config`: type, default and limits are the config's, the help is the page's."""
     hints = typing.get_type_hints(config)
     strings = dictionary("en")
-    job = config.__module__.rsplit(".", 1)[-1]
+    job = feature(config)
     taken = {action.dest for action in sub._actions}
     for f in fields(config):
         if f.name in leave_out or f.name in taken:

@@ -55,6 +55,11 @@ def limits_of(config: type, name: str) -> Limits:
     return limits
 
 
+def feature(config: type) -> str:
+    """The word of the feature a config belongs to: bigmodel.train.course → train."""
+    return config.__module__.removeprefix("bigmodel.").split(".")[0]
+
+
 def check(config: Any) -> None:
     """Raise one ConfigError that lists every field out of its limits."""
     problems = tuple(p for f in fields(config) for p in _problems(config, f))
@@ -67,8 +72,8 @@ def _problems(config: Any, f: Field[Any]) -> Iterator[BigModelError]:
     if limits is None:
         return
     value = getattr(config, f.name)
-    # The label of a field is the string `<module>.<field>.label`: one word per feature, here too.
-    said = {"field": f.name, "label": f"{type(config).__module__.rsplit('.', 1)[-1]}.{f.name}.label", "value": value}
+    # The label of a field is the string `<feature>.<field>.label`: one word per feature, here too.
+    said = {"field": f.name, "label": f"{feature(type(config))}.{f.name}.label", "value": value}
     if limits.options:
         if value not in limits.options:
             yield BigModelError("config.choice", **said, options=", ".join(limits.options))

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from bigmodel.config import Limits, limits_of
+from bigmodel.config import Limits, feature, limits_of
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.ui.words import dictionary, say
 
@@ -27,6 +27,7 @@ class Page:
         self.visitor = gr.Textbox("", visible="hidden", elem_id="visitor")
         self._worded: list[tuple[Any, dict[str, str]]] = []
         self._choices: list[tuple[Any, str, tuple[str, ...]]] = []
+        self._tables: list[tuple[Any, str, tuple[str, ...]]] = []
 
     def words(self, component: Any, **keys: str) -> Any:
         """Let `component` show the string of each key in the named property, in whatever language is chosen."""
@@ -40,10 +41,14 @@ class Page:
         component.choices = named(prefix, options, self.start_language)
         self._choices.append((component, prefix, options))
 
+    def tables(self, component: Any, prefix: str, columns: tuple[str, ...]) -> None:
+        """Let the headers of a table be said in whatever language is chosen."""
+        self._tables.append((component, prefix, columns))
+
     @property
     def worded(self) -> list[Any]:
         """All components that carry words: the outputs of a switch of language."""
-        return list({id(c): c for c, *_ in (*self._worded, *self._choices)}.values())
+        return list({id(c): c for c, *_ in (*self._worded, *self._choices, *self._tables)}.values())
 
     def switch(self, language: str) -> list[Any]:
         """The updates for `worded`, in its order."""
@@ -52,6 +57,8 @@ class Page:
             updates[id(component)] |= {name: say(key, language) for name, key in keys.items()}
         for component, prefix, options in self._choices:
             updates[id(component)]["choices"] = named(prefix, options, language)
+        for component, prefix, columns in self._tables:
+            updates[id(component)]["headers"] = [say(f"{prefix}.{column}", language) for column in columns]
         return [gr.update(**updates[id(component)]) for component in self.worded]
 
     def button(self, key: str, **kwargs: Any) -> gr.Button:
@@ -82,10 +89,11 @@ class _Field:
 class Form:
     """The widgets of one config class, made in any order and place, read back in one go."""
 
-    def __init__(self, page: Page, config: type) -> None:
+    def __init__(self, page: Page, config: type, prefix: str = "") -> None:
         self.page = page
         self.config = config
-        self.job = config.__module__.rsplit(".", 1)[-1]
+        self.job = feature(config)
+        self.prefix = prefix or self.job
         hints = typing.get_type_hints(config)
         self._fields = {
             f.name: _Field(
@@ -115,7 +123,7 @@ class Form:
         return widget
 
     def _widget(self, f: _Field, kwargs: dict[str, Any]) -> Any:
-        kwargs = {"elem_id": f"{self.job}-{f.name}", **kwargs}
+        kwargs = {"elem_id": f"{self.prefix}-{f.name}", **kwargs}
         if f.limits.options:
             menu = gr.Dropdown(list(f.limits.options), value=f.default, **kwargs)
             self.page.choices(menu, f"{self.job}.{f.name}", f.limits.options)
@@ -207,6 +215,49 @@ class Status(gr.HTML):
 .status[data-state=done] .status-dot { background: var(--color-accent); }
 """,
             js_on_load=_STATUS,
+            **kwargs,
+        )
+
+    def get_block_name(self) -> str:
+        """The browser's part is gr.HTML's."""
+        return "html"
+
+
+_CARDS = """
+const box = element.querySelector('.cards'), note = element.querySelector('.cards-note');
+function show() {
+    const v = props.value || {};
+    note.textContent = v.note || '';
+    box.replaceChildren(...(v.cards || []).map(([label, value]) => {
+        const card = document.createElement('div');
+        const big = document.createElement('b'), small = document.createElement('span');
+        big.textContent = value;
+        small.textContent = label;
+        card.append(big, small);
+        return card;
+    }));
+}
+watch('value', show);
+show();
+"""
+
+
+class Cards(gr.HTML):
+    """Large numbers with their names, and a line of explanation. Value: {"cards": [(name, number), …], "note"}."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            None,
+            html_template='<div class="cards"></div><p class="cards-note"></p>',
+            css_template="""
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(108px, 1fr)); gap: 10px; }
+.cards > div { background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
+.cards > div { border-radius: 12px; padding: 12px 14px; display: flex; flex-direction: column; }
+.cards b { font-size: 1.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.cards span { color: var(--body-text-color-subdued); }
+.cards-note { color: var(--body-text-color-subdued); margin: 8px 0 0; }
+""",
+            js_on_load=_CARDS,
             **kwargs,
         )
 

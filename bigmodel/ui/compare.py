@@ -1,0 +1,133 @@
+"""The Compare tab: learning rates raced side by side, ranked, and the best one handed to Train."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from bigmodel import plots
+from bigmodel.compare import CompareConfig, Rank, Ranking, Round, rank, winner
+from bigmodel.runs import Shelf, Snapshot
+from bigmodel.train import Progress
+from bigmodel.ui.chart import Chart
+from bigmodel.ui.data import DataForm, load
+from bigmodel.ui.live import Controls, Live, Start
+from bigmodel.ui.train import NETWORK, Desk, chart_words
+from bigmodel.ui.widgets import Form, Page, Status
+from bigmodel.ui.words import say
+
+TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed")
+COLUMNS = ("place", "rate", "valid_loss", "valid_accuracy", "train_loss", "remark")
+
+
+def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
+    """Controls left, the race right; `desk` and `tabs` are where the winner goes."""
+    form = Form(page, CompareConfig)
+    with gr.Row():
+        with gr.Column(scale=1, min_width=320, elem_classes="controls"):
+            with gr.Row(elem_classes="actions"):
+                start = page.button("compare.start", variant="primary", elem_id="compare-start")
+                pause = gr.Button(say("live.pause"), interactive=False, elem_id="compare-pause")
+                stop = page.button("live.stop", variant="stop", interactive=False, elem_id="compare-stop")
+            data = DataForm(page, "compare-data")
+            for name in ("rates", "seeds", "epochs"):
+                form.field(name)
+            with page.words(gr.Accordion(open=False), label="train.network"):
+                for name in NETWORK:
+                    form.field(name)
+            with page.words(gr.Accordion(open=False), label="train.training"):
+                for name in TRAINING:
+                    form.field(name)
+        with gr.Column(scale=2, min_width=320):
+            status = Status(elem_id="compare-status")
+            curves = Chart(height=380, elem_id="compare-curves")
+            table = gr.Dataframe(
+                headers=[say(f"compare.column.{name}") for name in COLUMNS], interactive=False, elem_id="compare-table"
+            )
+            page.tables(table, "compare.column", COLUMNS)
+            hand_over = page.button("compare.hand_over", interactive=False, elem_id="compare-hand-over")
+            axis = Chart(elem_id="compare-axis")
+            page.markdown("compare.lesson", elem_classes="lesson")
+
+    def prepare(language: str, *values: Any) -> Start:
+        count = len(data.inputs)
+        source, config = data.read(values[:count]), form.read(values[count:])
+
+        def job(shelf: Shelf) -> Iterator[Any]:
+            from bigmodel.compare import compare
+            from bigmodel.networks import build as build_stack
+
+            dataset = load(source)
+            shelf["config"], shelf["choice"] = config, values[:count]
+            yield from compare(config, build_stack(config, dataset), dataset)
+
+        return Start(job)
+
+    controls = Controls(start, stop, status, pause)
+    outputs = [curves, table, hand_over, axis]
+    live.connect("compare", controls, prepare, [*data.inputs, *form.inputs], view, outputs, status=status_line)
+
+    def hand(visitor: str) -> list[Any]:
+        run = live.runs.get(visitor, "compare")
+        ranking = ranked(run.snapshot()) if run else None
+        config = winner(run.shelf["config"], ranking) if run and ranking else None
+        if run is None or config is None:
+            return [gr.skip()] * (len(desk.inputs) + 1)
+        return [*run.shelf["choice"], *desk.form.show(config), gr.update(selected="train")]
+
+    hand_over.click(
+        hand, [page.visitor], [*desk.inputs, tabs], queue=False, show_progress="hidden", api_visibility="private"
+    )
+
+
+def ranked(snapshot: Snapshot) -> Ranking | None:
+    """The ranking of a race as it stands: also of one that runs, or was stopped."""
+    last = next((event for event in reversed(snapshot.events) if isinstance(event, Round)), None)
+    return rank(last) if last is not None else None
+
+
+def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
+    """Curves, table, the button to Train and the loss by rate."""
+    words = chart_words(language)
+    rounds = [event for event in snapshot.events if isinstance(event, Round)] if snapshot else []
+    ranking = ranked(snapshot) if snapshot else None
+    rows = ranking.ranking if ranking else ()
+    usable = ranking is not None and snapshot is not None and any(row.best for row in rows)
+    headers = [say(f"compare.column.{name}", language) for name in COLUMNS]
+    return [
+        plots.rate_curves(rounds, words),
+        gr.update(value=[cells(row, language) for row in rows], headers=headers),
+        gr.update(interactive=usable and snapshot is not None and snapshot.state in ("done", "stopped", "paused")),
+        plots.rate_axis(rows, words),
+    ]
+
+
+def cells(row: Rank, language: str) -> list[str]:
+    """One line of the table."""
+    remark = ""
+    if row.diverged_at is not None:
+        remark = say("compare.remark.diverged", language, step=row.diverged_at)
+    elif row.best:
+        remark = say("compare.remark.best", language)
+    numbers = (row.valid_loss, row.valid_accuracy, row.train_loss)
+    shown = [f"{value:.4f}" if math.isfinite(value) else "–" for value in numbers]
+    return [str(row.place), f"{row.learning_rate:g}", *shown, remark]
+
+
+def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
+    """Epoch, time, how many rates still run; the share that is done."""
+    last = next((e for e in reversed(snapshot.events) if isinstance(e, (Round, Progress))), None)
+    if last is None:
+        return say("live.loading", language), 0.0
+    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=snapshot.seconds)
+    whole = next((e for e in reversed(snapshot.events) if isinstance(e, Round)), None)
+    broken = sum(trial.diverged_at is not None for trial in whole.trials) if whole else 0
+    if whole is not None and broken:
+        text += " · " + say("compare.status.diverged", language, count=broken, of=len(whole.trials))
+    left = snapshot.seconds * (last.steps - last.step) / last.step if last.step else 0.0
+    if snapshot.state == "running" and left > 2:
+        text += " · " + say("live.left", language, seconds=left)
+    return text, last.step / max(1, last.steps)

@@ -1,0 +1,99 @@
+"""Which data to learn from: the part of the page that Train and Compare share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from bigmodel.datasets import DATASETS, DatasetConfig
+from bigmodel.errors import BigModelError, DataError
+from bigmodel.ui.widgets import Form, Page
+from bigmodel.ui.words import say, word
+
+if TYPE_CHECKING:
+    from bigmodel.datasets import Dataset
+
+TABLE = "table"
+_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was chosen: a built-in set, or an uploaded file and its target column."""
+
+    config: DatasetConfig
+    file: str = ""
+    target: str = ""
+
+
+class DataForm:
+    """The widgets for a choice of data. `inputs` go to a handler, `read` turns their values into a Source."""
+
+    def __init__(self, page: Page, prefix: str) -> None:
+        self.page = page
+        self.form = Form(page, DatasetConfig, prefix)
+        options = (*DATASETS, TABLE)
+        self.source = gr.Dropdown(list(options), value=DATASETS[0], interactive=True, elem_id=f"{prefix}-dataset")
+        page.words(self.source, label="datasets.dataset.label", info="datasets.dataset.info")
+        page.choices(self.source, "datasets.dataset", options)
+        with gr.Group(visible=False) as self.own:
+            self.file = page.words(
+                gr.File(file_types=[".csv", ".tsv", ".txt"], interactive=True, elem_id=f"{prefix}-file", height=120),
+                label="datasets.file.label",
+            )
+            self.target = gr.Dropdown([], allow_custom_value=True, interactive=True, elem_id=f"{prefix}-target")
+            page.words(self.target, label="datasets.target.label", info="datasets.target.info")
+        with page.words(gr.Accordion(open=False), label="datasets.more"):
+            for name in _SETTINGS:
+                self.form.field(name)
+        self._connect()
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What `read` takes, in its order."""
+        return [self.source, self.file, self.target, *self.form.inputs]
+
+    def read(self, values: Sequence[Any]) -> Source:
+        """The choice. Raises ConfigError, or DataError when an own table is chosen and none is there."""
+        source, file, target, *settings = values
+        if source == TABLE:
+            if not file:
+                raise DataError("data.no_file")
+            return Source(self.form.read(settings), str(file), str(target or ""))
+        return Source(self.form.read(settings, dataset=source))
+
+    def _connect(self) -> None:
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+
+        def own(source: str) -> Any:
+            return gr.update(visible=source == TABLE)
+
+        def look(file: str | None, language: str) -> Any:
+            """Read the table as soon as it is there: its columns are the targets to choose from."""
+            if not file:
+                return gr.update(choices=[], value=None)
+            from bigmodel.datasets import read_table
+
+            try:
+                table = read_table(file)
+            except BigModelError as error:
+                raise gr.Error(word(error, language), print_exception=False) from None
+            for notice in table.notices:
+                gr.Info(say(f"datasets.notice.{notice.key}", language, **dict(notice.values)))
+            return gr.update(choices=list(table.columns), value=table.target)
+
+        self.source.change(own, [self.source], [self.own], **quiet)
+        self.file.change(look, [self.file, self.page.language], [self.target], **quiet)
+
+
+def load(source: Source) -> Dataset:
+    """The data set of a Source; loads scikit-learn, so it belongs on a run's thread. Raises DataError."""
+    from bigmodel.datasets import load_dataset, read_table, table_dataset
+
+    if not source.file:
+        return load_dataset(source.config)
+    table = read_table(source.file)
+    return table_dataset(table, source.target or table.target, source.config)

@@ -1,0 +1,214 @@
+"""The Train tab: a network learns, and every epoch is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from bigmodel import plots
+from bigmodel.runs import Shelf, Snapshot
+from bigmodel.train import Epoch, Progress, TrainConfig
+from bigmodel.ui.chart import Chart
+from bigmodel.ui.data import DataForm, load
+from bigmodel.ui.live import Controls, Live, Start
+from bigmodel.ui.widgets import Cards, Form, Page, Status
+from bigmodel.ui.words import dictionary, say
+
+if TYPE_CHECKING:
+    from bigmodel.datasets import Dataset
+    from bigmodel.networks import Stack
+
+NETWORK = ("widths", "activation", "normalisation", "dropout")
+TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed", "seeds")
+# Events per second: an audience wants to see the epochs, an engineer wants them over with.
+PACES = {"fast": 0.0, "watch": 10.0, "slow": 2.0}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is about to be trained, known once the data is loaded. `points` are raw (x, y, class) of two-feature data."""
+
+    dataset: str
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    rows: tuple[int, int, int]
+    parameters: int
+    grid: tuple[float, float, float, float]
+    points: tuple[tuple[float, float, int], ...]
+    notices: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The forms of the tab, for whoever wants to fill them in (Compare hands over its winner)."""
+
+    data: DataForm
+    form: Form
+
+    @property
+    def inputs(self) -> list[Any]:
+        """All widgets, data first."""
+        return [*self.data.inputs, *self.form.inputs]
+
+
+def build(page: Page, live: Live) -> Desk:
+    """Controls left, result right."""
+    form = Form(page, TrainConfig)
+    with gr.Row():
+        with gr.Column(scale=1, min_width=320, elem_classes="controls"):
+            with gr.Row(elem_classes="actions"):
+                start = page.button("train.start", variant="primary", elem_id="train-start")
+                pause = gr.Button(say("live.pause"), interactive=False, elem_id="train-pause")
+                stop = page.button("live.stop", variant="stop", interactive=False, elem_id="train-stop")
+            data = DataForm(page, "train-data")
+            form.field("learning_rate")
+            form.field("epochs")
+            pace = gr.Radio(list(PACES), value="watch", interactive=True, elem_id="train-pace")
+            page.words(pace, label="train.pace.label", info="train.pace.info")
+            page.choices(pace, "train.pace", tuple(PACES))
+            with page.words(gr.Accordion(open=False), label="train.network"):
+                for name in NETWORK:
+                    form.field(name)
+            with page.words(gr.Accordion(open=False), label="train.training"):
+                for name in TRAINING:
+                    form.field(name)
+        with gr.Column(scale=2, min_width=320):
+            status = Status(elem_id="train-status")
+            with gr.Row():
+                loss = Chart(elem_id="train-loss", min_width=300)
+                accuracy = Chart(elem_id="train-accuracy", min_width=300)
+            cards = Cards(elem_id="train-scores")
+            with gr.Row():
+                boundary = Chart(height=420, visible=False, elem_id="train-boundary", min_width=300)
+                confusion = Chart(height=420, visible=False, elem_id="train-confusion", min_width=300)
+            with page.words(gr.Accordion(open=False, elem_id="train-lesson"), label="train.lesson.title"):
+                page.markdown("train.lesson", elem_classes="lesson")
+    desk = Desk(data, form)
+
+    def prepare(language: str, speed: str, *values: Any) -> Start:
+        count = len(data.inputs)
+        source, config = data.read(values[:count]), form.read(values[count:])
+
+        def job(shelf: Shelf) -> Iterator[Any]:
+            from bigmodel.networks import build as build_stack
+            from bigmodel.train import train
+
+            dataset = load(source)
+            stack = build_stack(config, dataset)
+            shelf["data"], shelf["stack"] = dataset, stack
+            yield describe(dataset, stack)
+            yield from train(config, stack, dataset)
+
+        return Start(job, conclude, PACES.get(speed, 0.0))
+
+    controls = Controls(start, stop, status, pause)
+    outputs = [loss, accuracy, boundary, confusion, cards]
+    live.connect("train", controls, prepare, [pace, *desk.inputs], view, outputs, status=status_line)
+
+    def set_pace(visitor: str, speed: str) -> None:
+        run = live.runs.get(visitor, "train")
+        if run is not None:
+            run.set_rate(PACES.get(speed, 0.0))
+
+    pace.change(
+        set_pace, [page.visitor, pace], None, queue=False, show_progress="hidden", api_visibility="private"
+    )
+    return desk
+
+
+def conclude(shelf: Shelf) -> Iterator[Any]:
+    """After the end, and after a stop too: the scores on the test part."""
+    if "stack" in shelf:
+        from bigmodel.train import judge
+
+        yield judge(shelf["stack"], shelf["data"])
+
+
+def describe(data: Dataset, stack: Stack) -> Setup:
+    """The first event of a run on the page."""
+    from bigmodel.train import surface_grid
+
+    flat = len(data.features) == 2
+    points: tuple[tuple[float, float, int], ...] = ()
+    if flat:
+        raw = data.train.x * data.scale + data.mean
+        points = tuple((float(x), float(y), int(k)) for (x, y), k in zip(raw[:500], data.train.y[:500], strict=True))
+    return Setup(
+        dataset=data.name,
+        features=data.features,
+        classes=data.classes,
+        rows=(len(data.train.y), len(data.valid.y), len(data.test.y)),
+        parameters=stack.parameters,
+        grid=surface_grid(data) if flat else (0.0, 0.0, 0.0, 0.0),
+        points=points,
+        notices=data.notices,
+    )
+
+
+def chart_words(language: str) -> dict[str, str]:
+    """The words of the charts, without their prefix."""
+    return {k.removeprefix("chart."): v for k, v in dictionary(language).items() if k.startswith("chart.")}
+
+
+def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
+    """Loss, accuracy, boundary, confusion matrix and scores of a run as it stands."""
+    words = chart_words(language)
+    events = snapshot.events if snapshot else ()
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    setup = next((event for event in events if isinstance(event, Setup)), None)
+    scores = next((event for event in events[-1:] if type(event).__name__ == "Scores"), None)
+    surface = next((epoch.surface for epoch in reversed(epochs) if epoch.surface), None)
+    drawn = None
+    if setup and surface and setup.points:
+        drawn = plots.boundary(surface, setup.grid, setup.points, setup.classes, setup.features)
+    matrix = plots.confusion(scores.confusion, scores.classes, words) if scores else None
+    return [
+        plots.loss_curves(epochs, words),
+        plots.accuracy_curves(epochs, words),
+        gr.update(value=drawn, visible=drawn is not None),
+        gr.update(value=matrix, visible=matrix is not None),
+        score_cards(scores, setup, language),
+    ]
+
+
+def score_cards(scores: Any, setup: Setup | None, language: str) -> dict[str, Any]:
+    """The numbers of the test, or a hint at what will stand here."""
+    if scores is None:
+        return {"note": say("train.scores.later", language), "cards": []}
+    rows = [
+        (say(f"train.scores.{name}", language), "–" if value is None else f"{value:.3f}")
+        for name, value in (
+            ("accuracy", scores.accuracy),
+            ("precision", scores.precision),
+            ("recall", scores.recall),
+            ("f1", scores.f1),
+            ("auc", scores.auc),
+        )
+    ]
+    note = say(f"train.scores.note.{scores.average}", language, rows=scores.rows, positive=scores.classes[-1])
+    if len(scores.members) > 1:
+        low, high = min(scores.members), max(scores.members)
+        note += " " + say("train.scores.seeds", language, count=len(scores.members), low=low, high=high)
+    for notice in setup.notices if setup else ():
+        note += " " + say(f"datasets.notice.{notice.key}", language, **dict(notice.values))
+    return {"note": note, "cards": rows}
+
+
+def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
+    """Epoch, step, time and losses; the share that is done."""
+    last = next((e for e in reversed(snapshot.events) if isinstance(e, (Epoch, Progress))), None)
+    if last is None:
+        return say("live.loading", language), 0.0
+    epoch = next((e for e in reversed(snapshot.events) if isinstance(e, Epoch)), None)
+    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=snapshot.seconds)
+    if epoch is not None:
+        text += " · " + say("train.status.losses", language, train=epoch.train_loss, valid=epoch.valid_loss)
+        if epoch.ended == "diverged":
+            text += " · " + say("train.status.diverged", language)
+    left = snapshot.seconds * (last.steps - last.step) / last.step if last.step else 0.0
+    if snapshot.state == "running" and left > 2:
+        text += " · " + say("live.left", language, seconds=left)
+    return text, last.step / max(1, last.steps)
