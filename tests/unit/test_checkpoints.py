@@ -296,6 +296,8 @@ def test_every_note_of_the_menu_has_words():
 
 def test_importing_checkpoints_loads_neither_torch_nor_transformers():
     """The page opens before they do."""
-    code = "import sys, bigmodel.checkpoints as c; c.catalogue('text'); print({'torch', 'transformers'} & {*sys.modules})"
+    code = (
+        "import sys, bigmodel.checkpoints as c; c.catalogue('text'); print({'torch', 'transformers'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
