@@ -22,12 +22,13 @@ class Layer(Protocol):
 
 
 class Linear:
-    """x · Wᵀ + b for every member: weight (K, out, in), bias (K, 1, out). `last` turns the result to (K, out, rows)."""
+    """x · Wᵀ + b for every member: weight (K, out, in), bias (K, out). `last` turns the result to (K, out, rows)."""
 
     def __init__(
         self, weight: torch.Tensor, bias: torch.Tensor, slopes: Sequence[torch.Tensor], *, first: bool, last: bool
     ) -> None:
         self.weight, self.bias = weight, bias.unsqueeze(2 if last else 1)
+        self.turned = weight.transpose(1, 2)
         self.weight_slope, self.bias_slope = slopes
         self.first, self.last = first, last
 
@@ -35,10 +36,11 @@ class Linear:
         self.x = x
         if self.last:
             return torch.baddbmm(self.bias, self.weight, x.transpose(1, 2))
-        return torch.baddbmm(self.bias, x, self.weight.transpose(1, 2))
+        return torch.baddbmm(self.bias, x, self.turned)
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
-        turned, rows = (slope, slope.transpose(1, 2)) if self.last else (slope.transpose(1, 2), slope)
+        other = slope.transpose(1, 2)
+        turned, rows = (slope, other) if self.last else (other, slope)
         torch.bmm(turned, self.x, out=self.weight_slope)
         torch.sum(turned, 2, out=self.bias_slope)
         return slope if self.first else torch.bmm(rows, self.weight)
@@ -65,13 +67,15 @@ class Activation:
 
 
 def activation(name: str) -> Activation:
-    """ReLU, tanh, sigmoid or GELU (exact, by the error function), with the derivative that autograd itself would
-    call.
+    """ReLU, tanh, sigmoid or GELU (exact, by the error function).
+
+    The derivatives are the kernels that autograd itself would call. Where the output is enough for the derivative, the
+    forward works in place: nobody else keeps the values before it.
     """
     return {
-        "relu": Activation(torch.relu, lambda slope, y: aten.threshold_backward(slope, y, 0), True),
-        "tanh": Activation(torch.tanh, aten.tanh_backward, True),
-        "sigmoid": Activation(torch.sigmoid, aten.sigmoid_backward, True),
+        "relu": Activation(torch.relu_, lambda slope, y: aten.threshold_backward(slope, y, 0), True),
+        "tanh": Activation(torch.tanh_, aten.tanh_backward, True),
+        "sigmoid": Activation(torch.sigmoid_, aten.sigmoid_backward, True),
         "gelu": Activation(torch.nn.functional.gelu, aten.gelu_backward, False),
     }[name]
 
@@ -133,17 +137,32 @@ class Dropout:
         return slope * self.mask
 
 
-def cross_entropy(z: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """-log softmax(z)[class], the mean over rows: (K,) and its gradient. z (K, classes, rows), target one-hot."""
-    log = torch.log_softmax(z, 1)
-    losses = (log * target).sum((1, 2)).mul_(-1 / z.shape[2])
-    return losses, log.exp_().sub_(target).mul_(1 / z.shape[2])
+class CrossEntropy:
+    """-log softmax(z)[class], the mean over rows; z (K, classes, rows), target (K or 1, classes, rows) one-hot."""
+
+    def losses(self, z: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        self.log = torch.log_softmax(z, 1)
+        self.weights = target * (-1 / z.shape[2])  # the loss is their product with the logarithms
+        return (self.log * self.weights).sum((1, 2))
+
+    def slope(self) -> torch.Tensor:
+        slope: torch.Tensor = aten._log_softmax_backward_data(
+            self.weights.expand_as(self.log), self.log, 1, self.log.dtype
+        )
+        return slope
 
 
-def mse(z: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(z - target)², the mean over rows and classes: (K,) and its gradient."""
-    gap, count = z - target, z.shape[1] * z.shape[2]
-    return gap.square().sum((1, 2)).mul_(1 / count), gap.mul_(2 / count)
+class MSE:
+    """(z - target)², the mean over rows and classes."""
+
+    def losses(self, z: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        self.gap = z - target
+        return self.gap.square().sum((1, 2)).mul_(1 / (z.shape[1] * z.shape[2]))
+
+    def slope(self) -> torch.Tensor:
+        return self.gap.mul_(2 / (self.gap.shape[1] * self.gap.shape[2]))
 
 
-LOSSES = {"cross_entropy": cross_entropy, "mse": mse}
+def criterion(name: str) -> CrossEntropy | MSE:
+    """A loss: `losses` (K,) of outputs against targets, then `slope`, the gradient of those losses by the outputs."""
+    return CrossEntropy() if name == "cross_entropy" else MSE()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bigmodel.networks.layers import LOSSES, Dropout, Layer, Linear, Normalisation, activation
+from bigmodel.networks.layers import Dropout, Layer, Linear, Normalisation, activation, criterion
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Stack:
         self.running = [_running(len(seeds), width) for width in shape.widths] if shape.normalisation == "batch" else []
         starts = [_start(shape, seed) for seed in self.seeds]
         self.numbers = torch.cat([torch.stack(same)[self.seed_of].flatten() for same in zip(*starts, strict=True)])
+        self.criterion = criterion(shape.loss)
         self._wire()
 
     def _wire(self) -> None:
@@ -99,7 +100,8 @@ class Stack:
 
     def outputs(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
         """x (K or 1, rows, features) → raw outputs (K, classes, rows)."""
-        x = x.expand(len(self.alive), -1, -1)
+        if len(x) < len(self.alive):
+            x = x.expand(len(self.alive), -1, -1)
         for layer in self.layers:
             x = layer.forward(x, training)
         return x
@@ -109,7 +111,8 @@ class Stack:
 
         Losses (K,).
         """
-        losses, slope = LOSSES[self.shape.loss](self.outputs(x, training=True), target)
+        losses = self.criterion.losses(self.outputs(x, training=True), target)
+        slope = self.criterion.slope()
         for layer in reversed(self.layers):
             slope = layer.backward(slope)
         return losses

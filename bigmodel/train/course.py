@@ -16,7 +16,7 @@ import torch
 
 from bigmodel.networks import Stack, chunk_rows, measure, predict, threads, threads_for
 from bigmodel.optimizers import OPTIMIZERS, Knobs, Optimizer
-from bigmodel.train import SURFACE, Member, Progress, Setting, mean, surface_grid
+from bigmodel.train import SURFACE, Member, Progress, Setting, surface_grid
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -30,22 +30,33 @@ SLICE = 0.1
 DIVERGED = 1e6
 """A batch or epoch loss above this, or one that is no number, means that the member has diverged."""
 
+GATHERED = 4_000_000
+"""Numbers of an epoch that are put in its order at once."""
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""x (seeds, rows, features) and its one-hot classes (seeds, classes, rows)."""
+
 
 @dataclass
 class Course:
     """A training under way.
 
-    What is left of the epoch is `batches`, then `chunks` to measure. One thread works on it.
+    What is left of the epoch is `batches`, then `orders` to gather more from, then `chunks` to measure. One thread
+    works on it.
     """
+
     config: Setting
     stack: Stack
     optimizer: Optimizer
     values: dict[str, torch.Tensor]  # rows of "train", "valid" and "surface", (n, features) float32
     targets: dict[str, torch.Tensor]  # one-hot classes of "train" and "valid", (n, classes) float32
-    orders: list[torch.Generator]  # one per seed
+    generators: list[torch.Generator]  # one per seed
     broke: dict[int, int]  # member → step at which it diverged
     steps: int
-    batches: list[torch.Tensor] = field(default_factory=list)  # row numbers (seeds, rows), the next one last
+    orders: list[torch.Tensor] = field(
+        default_factory=list
+    )  # row numbers (seeds, rows) not yet gathered
+    batches: list[Batch] = field(default_factory=list)  # gathered, the next one last
     chunks: list[tuple[str, int, int]] = field(default_factory=list)  # (part, from, to), the next one last
     sums: dict[str, torch.Tensor] = field(default_factory=dict)  # part → (2, K): losses and hits so far
     painted: list[torch.Tensor] = field(default_factory=list)
@@ -79,7 +90,7 @@ def begin(config: Setting, stack: Stack, data: Dataset, *, surface: bool = False
         optimizer=OPTIMIZERS[config.optimizer](stack, knobs),
         values=values,
         targets={name: torch.eye(len(data.classes))[torch.from_numpy(part.y)] for name, part in parts.items()},
-        orders=[torch.Generator().manual_seed(seed) for seed in stack.seeds],
+        generators=[torch.Generator().manual_seed(seed) for seed in stack.seeds],
         broke={},
         steps=config.epochs * per_epoch,
     )
@@ -94,14 +105,15 @@ def advance(course: Course) -> bool:
     """
     begun = time.perf_counter()
     with threads(threads_for(course.stack, course.config.batch)), torch.inference_mode():
-        if not course.chunks and not course.batches:
+        if not course.orders and not course.batches and not course.chunks:
             _plan_epoch(course)
-        while course.batches and time.perf_counter() - begun < SLICE:
-            _step(course, course.batches.pop())
+        while (course.batches or course.orders) and time.perf_counter() - begun < SLICE:
+            _step(course)
         _look(course)
-        while not course.batches and course.chunks and time.perf_counter() - begun < SLICE:
+        trained = not course.batches and not course.orders
+        while trained and course.chunks and time.perf_counter() - begun < SLICE:
             _measure(course, *course.chunks.pop())
-        done = not course.batches and not course.chunks
+        done = trained and not course.chunks
         if done:
             _conclude(course)
     course.seconds += time.perf_counter() - begun
@@ -133,15 +145,24 @@ def _grid(data: Dataset) -> torch.Tensor:
 
 
 def _plan_epoch(course: Course) -> None:
-    """Draw each seed's order of rows and cut it into batches."""
-    rows, batch = len(course.values["train"]), course.config.batch
-    order = torch.stack([torch.randperm(rows, generator=generator) for generator in course.orders])
-    batches = list(torch.split(order, batch, 1))
+    """Draw each seed's order of rows and cut it into pieces of whole batches."""
+    rows, features = course.values["train"].shape
+    order = torch.stack([torch.randperm(rows, generator=generator) for generator in course.generators])
+    batch = course.config.batch
     if _alone(course.config, rows):
-        batches.pop()
-    course.batches = batches[::-1]
+        order = order[:, :-1]
+    together = max(1, GATHERED // (len(order) * features * batch)) * batch
+    course.orders = list(torch.split(order, together, 1))[::-1]
     course.number += 1
     _plan_measurement(course)
+
+
+def _gather(course: Course) -> None:
+    """Bring the next piece of the epoch into its order, so that a batch is only a view."""
+    order, batch = course.orders.pop(), course.config.batch
+    x = course.values["train"][order]
+    target = course.targets["train"][order].transpose(1, 2).contiguous()
+    course.batches = list(zip(torch.split(x, batch, 1), torch.split(target, batch, 2), strict=True))[::-1]
 
 
 def _plan_measurement(course: Course) -> None:
@@ -158,10 +179,12 @@ def _plan_measurement(course: Course) -> None:
     course.painted = []
 
 
-def _step(course: Course, rows: torch.Tensor) -> None:
-    """One step of every member on its seed's batch; rows (seeds, batch)."""
+def _step(course: Course) -> None:
+    """One step of every member on its seed's next batch."""
+    if not course.batches:
+        _gather(course)
+    x, target = course.batches.pop()
     stack = course.stack
-    x, target = course.values["train"][rows], course.targets["train"][rows].transpose(1, 2)
     if len(stack.seeds) > 1:
         x, target = x[stack.seed_of], target[stack.seed_of]
     course.losses.append(stack.learn(x, target))
@@ -179,7 +202,7 @@ def _look(course: Course) -> None:
     bad = ~(losses <= DIVERGED)
     for k in bad.any(0).nonzero().flatten().tolist():
         course.broke[course.stack.alive[k]] = first + int(bad[:, k].int().argmax())
-    course.batch_loss = mean(losses[:, ~bad.any(0)].flatten().tolist())
+    course.batch_loss = float(losses[:, ~bad.any(0)].mean())
     _drop(course, bad.any(0))
 
 
@@ -191,7 +214,7 @@ def _drop(course: Course, bad: torch.Tensor) -> None:
     course.optimizer.keep(kept)
     course.sums = {name: sums[:, kept] for name, sums in course.sums.items()}
     if not course.stack.alive:
-        course.batches, course.chunks = [], []
+        course.orders, course.batches, course.chunks = [], [], []
 
 
 def _measure(course: Course, part: str, start: int, stop: int) -> None:

@@ -1,0 +1,135 @@
+"""Training a stack is training plain networks with torch.optim, to rounding."""
+
+import itertools
+
+import pytest
+import torch
+
+from bigmodel.networks import Shape, Stack, export
+from bigmodel.optimizers import OPTIMIZERS, Knobs
+
+RATES = (1e-3, 3e-3)
+STEPS = 100
+
+
+def plain_optimizer(name, network, rate):
+    """torch.optim's own, with its defaults (AdamW's decay is 0.01)."""
+    if name == "sgd":
+        return torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9)
+    if name == "adamw":
+        return torch.optim.AdamW(network.parameters(), lr=rate)
+    return {"adagrad": torch.optim.Adagrad, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}[name](
+        network.parameters(), lr=rate
+    )
+
+
+def knobs(l1=0.0, l2=0.0, decay=0.01):
+    count = len(RATES)
+    return Knobs(torch.tensor(RATES), *(torch.full((count,), v) for v in (0.9, decay, l1, l2)))
+
+
+def differ(name, activation="relu", normalisation="none", loss="cross_entropy", l1=0.0, l2=0.0):
+    """The largest gap of logits between members and plain twins after STEPS steps on the same batches."""
+    torch.manual_seed(0)
+    x, y = torch.randn(STEPS, 16, 6), torch.randint(0, 3, (STEPS, 16))
+    target = torch.nn.functional.one_hot(y, 3).float()
+    stack = Stack(Shape(6, (12, 8), 3, activation, normalisation, 0.0, loss), [5] * len(RATES))
+    twins = [export(stack, k) for k in range(len(RATES))]
+    packed = OPTIMIZERS[name](stack, knobs(l1, l2))
+    for k in range(STEPS):
+        stack.learn(x[k : k + 1], target[k : k + 1].transpose(1, 2))
+        packed.step()
+    gaps = []
+    for k, (twin, rate) in enumerate(zip(twins, RATES, strict=True)):
+        plain_training(
+            twin, plain_optimizer(name, twin, rate, decay=0.01), x, y if loss == "cross_entropy" else target, l1, l2
+        )
+        with torch.no_grad():
+            gaps.append(float((twin.eval()(x[0]) - stack.outputs(x[:1])[k].T).abs().max()))
+    return max(gaps)
+
+
+def plain_training(network, optimizer, x, y, l1, l2):
+    criterion = torch.nn.CrossEntropyLoss() if y.dim() == 2 else torch.nn.MSELoss()
+    weights = [m.weight for m in network if isinstance(m, torch.nn.Linear)]
+    for inputs, targets in zip(x, y, strict=True):
+        optimizer.zero_grad()
+        loss = criterion(network(inputs), targets)
+        if l1:
+            loss = loss + l1 * sum(w.abs().sum() for w in weights)
+        if l2:
+            loss = loss + l2 / 2 * sum(w.square().sum() for w in weights)
+        loss.backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize(("name", "loss"), [*itertools.product(OPTIMIZERS, ("cross_entropy", "mse"))])
+def test_a_member_is_its_plain_twin_under_every_optimizer(name, loss):
+    """After 100 steps the logits of members with rates of their own are within 2e-5 of torch.optim's."""
+    assert differ(name, loss=loss) <= 2e-5
+
+
+@pytest.mark.parametrize(
+    ("activation", "normalisation"),
+    [*itertools.product(("relu", "tanh", "sigmoid", "gelu"), ("none", "batch", "layer"))],
+)
+def test_a_member_is_its_plain_twin_in_every_shape(activation, normalisation):
+    """The same holds for every activation and normalisation, running statistics included.
+
+    Under SGD: a bias before a batch normalisation has no effect and a slope of pure rounding, which Adam would scale up.
+    """
+    assert differ("sgd", activation, normalisation) <= 2e-5
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_penalties_are_terms_of_the_loss(name):
+    """L1 and L2 do what adding l1·Σ|w| + l2/2·Σw² to the loss does in plain PyTorch."""
+    assert differ(name, l1=1e-3, l2=1e-2) <= 2e-5
+
+
+def test_penalties_and_decay_are_not_the_same():
+    """L2 under Adam and AdamW's decay lead to different weights: one goes through the slopes, the other beside them."""
+    ends = []
+    for name, l2, decay in (("adam", 0.1, 0.0), ("adamw", 0.0, 0.1)):
+        stack = Stack(Shape(6, (8,), 3, "relu", "none", 0.0, "cross_entropy"), [5] * len(RATES))
+        packed = OPTIMIZERS[name](stack, knobs(0.0, l2, decay))
+        x, target = torch.randn(1, 16, 6, generator=torch.Generator().manual_seed(0)), torch.eye(3)[[0, 1] * 8].T[None]
+        for _ in range(20):
+            stack.learn(x, target)
+            packed.step()
+        ends.append(stack.numbers)
+    assert not torch.allclose(*ends, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_letting_members_go_does_not_disturb_the_rest(name):
+    """A member takes the same course whether its neighbour leaves in the middle or stays."""
+    torch.manual_seed(0)
+    x, target = torch.randn(20, 1, 16, 6), torch.eye(3)[torch.randint(0, 3, (20, 1, 16))].transpose(2, 3)
+    ends = []
+    for leave in (False, True):
+        stack = Stack(Shape(6, (12,), 3, "relu", "none", 0.0, "cross_entropy"), [5, 6])
+        packed = OPTIMIZERS[name](stack, knobs())
+        for k in range(20):
+            if leave and k == 10:
+                packed.keep(torch.tensor([1]))
+            stack.learn(x[k], target[k])
+            packed.step()
+        ends.append(torch.cat([view[-1].flatten() for view in stack.views(stack.numbers)]))
+    assert torch.allclose(*ends, atol=1e-6)
+
+
+def test_a_large_stack_steps_in_blocks_like_a_small_one():
+    """Adam works through a stack of many blocks as it does through one: member by member the result is the same."""
+    shape, x = Shape(64, (64,), 10, "relu", "none", 0.0, "cross_entropy"), torch.randn(1, 8, 64)
+    target = torch.eye(10)[torch.arange(8)].T[None]
+    ends = []
+    for count in (1, 20):
+        stack = Stack(shape, [3] * count)
+        rate = torch.full((count,), 1e-2)
+        packed = OPTIMIZERS["adam"](stack, Knobs(rate, rate, rate * 0, rate * 0, rate * 0))
+        for _ in range(5):
+            stack.learn(x, target)
+            packed.step()
+        ends.append([view[-1] for view in stack.views(stack.numbers)])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*ends, strict=True))
