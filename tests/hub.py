@@ -100,6 +100,7 @@ class Hub(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.pause = 0.0
         self.gated: set[str] = set()
+        self.offers: dict[str, str] = {}  # model → the folder that the converting robot offers in a pull request
 
     @property
     def address(self) -> str:
@@ -134,19 +135,43 @@ class _Answers(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         path = self.path.split("?")[0]
         self.server.asked.append(f"{self.command} {path} {self.headers.get('Range', '')}".strip())
+        path = self._robots(path)
+        talk = re.fullmatch(r"/api/models/(.+?)/discussions", path)
         api = re.fullmatch(r"/api/models/(.+?)(/revision/[^/]+)?", path)
         file = re.fullmatch(r"/(.+?)/resolve/[^/]+/(.+)", path)
-        name = (api or file).group(1) if api or file else ""
+        name = found.group(1) if (found := talk or api or file) else ""
         if not name:
             self._send(200, b"a small hub", {}, body)
         elif not (self.server.root / name).is_dir():
             self._send(401, b"{}", {"X-Error-Code": "RepoNotFound"}, body)
+        elif talk:
+            self._send(200, json.dumps(self._talk(name)).encode(), {"Content-Type": "application/json"}, body)
         elif api:
             self._send(200, json.dumps(self._about(name)).encode(), {"Content-Type": "application/json"}, body)
         elif name in self.server.gated:
             self._send(403, b"{}", {"X-Error-Code": "GatedRepo"}, body)
         elif file:
             self._file(self.server.root / name / file.group(2), body)
+
+    def _robots(self, path: str) -> str:
+        """A pull request's files lie in a folder of their own."""
+        for name, folder in self.server.offers.items():
+            path = path.replace(f"/api/models/{name}/revision/refs%2Fpr%2F7", f"/api/models/{folder}")
+            path = path.replace(f"/{name}/resolve/{REVISION}/", f"/{folder}/resolve/{REVISION}/")
+        return path
+
+    def _talk(self, name: str) -> dict[str, Any]:
+        offer = {
+            "title": "Adding `safetensors` variant of this model",
+            "num": 7,
+            "author": {"name": "SFconvertbot"},
+            "createdAt": "2023-01-01T00:00:00.000Z",
+            "status": "open",
+            "repo": {"name": name, "type": "model"},
+            "isPullRequest": True,
+        }
+        offers = [{**offer, "num": 3, "author": {"name": "stranger"}}, *([offer] if name in self.server.offers else [])]
+        return {"discussions": offers, "count": len(offers), "start": 0}
 
     def _about(self, name: str) -> dict[str, Any]:
         siblings = []

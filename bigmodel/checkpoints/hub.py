@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import importlib
 import os
@@ -15,15 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bigmodel.checkpoints.places import cache_folder, endpoint, find, hub_id, offline, public_host, repo_folder
+from bigmodel.checkpoints.listing import TIMEOUT, File, listing, token
+from bigmodel.checkpoints.places import (
+    Task,
+    cache_folder,
+    check_task,
+    endpoint,
+    find,
+    hub_id,
+    offline,
+    repo_folder,
+)
 from bigmodel.errors import ModelError
 
 PROBE = 1.5  # seconds the hub has to answer at all
 _TICK = 0.15  # seconds between two events
-_TIMEOUT = 15.0  # seconds without a byte, after which a download has broken off
 _CHUNK = 1 << 18  # bytes
-_SMALL = ("*.json", "*.txt", "*.model", "*.jinja")
-_NEVER = ("*.bin.index.json", "tf_*", "flax_*")
 
 
 @dataclass(frozen=True)
@@ -37,26 +43,18 @@ class Fetched:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _File:
-    path: str
-    size: int
-    etag: str
-    sha256: str | None
-
-
-def fetch(name: str) -> Iterator[Fetched]:
+def fetch(name: str, task: Task | None = None) -> Iterator[Fetched]:
     """Bring a model into the local cache; nothing at all happens where it is on this machine already.
 
     Yields several times a second, also while the line stands still. Closing the iterator stops the download, and the
-    next one goes on from there. Raises ModelError: no such model, gated, hub out of reach (within two seconds), no
-    safetensors, disk full, broken off.
+    next one goes on from there. With a `task`, a model for another one is refused before its weights come. Raises
+    ModelError: no such model, gated, hub out of reach (within two seconds), no safetensors, disk full, broken off.
     """
     if find(name) is not None:
         return
     full = hub_id(name)
     probe(full)
-    download = _Download(full)
+    download = _Download(full, task)
     started = time.monotonic()
     download.start()
     try:
@@ -94,9 +92,9 @@ def probe(name: str) -> None:
 class _Download(threading.Thread):
     """One download. A thread, because reading from a stalled line cannot be broken off, and Stop must not wait."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, task: Task | None) -> None:
         super().__init__(name=f"fetch {name}", daemon=True)
-        self.repo = name
+        self.repo, self.task = name, task
         self.stopped = threading.Event()
         self.file, self.bytes, self.of_bytes = "", 0, 0
         self.error: ModelError | None = None
@@ -110,7 +108,8 @@ class _Download(threading.Thread):
             self.error = _worded(error, self.repo)
 
     def _all(self) -> None:
-        revision, files = _listing(self.repo)
+        found = listing(self.repo)
+        revision, files = found.commit, found.files
         folder = repo_folder(self.repo)
         self.of_bytes = sum(file.size for file in files)
         with self._alone(folder, files):
@@ -120,11 +119,14 @@ class _Download(threading.Thread):
                 self.file = file.path
                 self._get(folder, revision, file)
                 _link(folder, revision, file)
-        (folder / "refs").mkdir(parents=True, exist_ok=True)
-        (folder / "refs" / "main").write_text(revision, encoding="utf-8")
+                if self.task and file.path == "config.json":
+                    check_task(self.repo, folder / "snapshots" / revision, self.task)
+        ref = folder / "refs" / found.ref
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(revision, encoding="utf-8")
 
     @contextmanager
-    def _alone(self, folder: Path, files: tuple[_File, ...]) -> Iterator[None]:
+    def _alone(self, folder: Path, files: tuple[File, ...]) -> Iterator[None]:
         """Whoever comes second waits, and sees how far the first has got."""
         from filelock import FileLock, Timeout
 
@@ -141,7 +143,7 @@ class _Download(threading.Thread):
         finally:
             lock.release()
 
-    def _get(self, folder: Path, revision: str, file: _File) -> None:
+    def _get(self, folder: Path, revision: str, file: File) -> None:
         """Append what is missing of one file to its part on disk, check it, and give it its name."""
         from huggingface_hub import hf_hub_url
 
@@ -153,14 +155,12 @@ class _Download(threading.Thread):
         part.parent.mkdir(parents=True, exist_ok=True)
         url = hf_hub_url(self.repo, file.path, revision=revision, endpoint=endpoint())
         headers = {
-            **_utils().build_hf_headers(token=_token()),
+            **_utils().build_hf_headers(token=token()),
             "Accept-Encoding": "identity",
             "Range": f"bytes={have}-",
         }
         with (
-            _utils()
-            .get_session()
-            .stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as answer
+            _utils().get_session().stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as answer
         ):
             _utils().hf_raise_for_status(answer)
             kept = have if answer.status_code == 206 else 0
@@ -178,20 +178,20 @@ class _Download(threading.Thread):
             raise ModelError("model.stopped", name=self.repo)
 
 
-def _blob(folder: Path, file: _File) -> Path:
+def _blob(folder: Path, file: File) -> Path:
     return folder / "blobs" / (file.etag or hashlib.sha256(file.path.encode()).hexdigest())
 
 
-def _part(folder: Path, file: _File) -> Path:
+def _part(folder: Path, file: File) -> Path:
     return _blob(folder, file).with_suffix(".part")
 
 
-def _on_disk(folder: Path, files: tuple[_File, ...]) -> int:
+def _on_disk(folder: Path, files: tuple[File, ...]) -> int:
     found = (path for file in files for path in (_blob(folder, file), _part(folder, file)) if path.exists())
     return sum(path.stat().st_size for path in found)
 
 
-def _seal(name: str, part: Path, blob: Path, file: _File) -> None:
+def _seal(name: str, part: Path, blob: Path, file: File) -> None:
     """A part that is whole becomes the file; one that is not what the hub promised is thrown away."""
     if blob.exists():
         return
@@ -208,7 +208,7 @@ def _seal(name: str, part: Path, blob: Path, file: _File) -> None:
     part.replace(blob)
 
 
-def _link(folder: Path, revision: str, file: _File) -> None:
+def _link(folder: Path, revision: str, file: File) -> None:
     """The file under its own name, in the layout of the hub's library, which then finds it too."""
     pointer = folder / "snapshots" / revision / file.path
     if pointer.exists():
@@ -222,49 +222,11 @@ def _link(folder: Path, revision: str, file: _File) -> None:
         shutil.copyfile(blob, pointer)
 
 
-def _listing(name: str) -> tuple[str, tuple[_File, ...]]:
-    """The revision of `main` and the files of it that we want, small ones first, weights last."""
-    from huggingface_hub import HfApi
-
-    info = HfApi(endpoint=endpoint(), token=_token()).model_info(name, files_metadata=True, timeout=_TIMEOUT)
-    files = [
-        _File(
-            s.rfilename,
-            s.lfs.size if s.lfs else s.size or 0,
-            s.lfs.sha256 if s.lfs else s.blob_id or "",
-            s.lfs.sha256 if s.lfs else None,
-        )
-        for s in info.siblings or ()
-    ]
-    return str(info.sha), _wanted(name, files)
-
-
-def _wanted(name: str, files: list[_File]) -> tuple[_File, ...]:
-    """Config, tokenizer and safetensors at the top of the repository: one file, or an index and its shards."""
-    top = [file for file in files if "/" not in file.path]
-    small = [
-        file
-        for file in top
-        if any(fnmatch.fnmatch(file.path, kind) for kind in _SMALL)
-        and not any(fnmatch.fnmatch(file.path, kind) for kind in _NEVER)
-    ]
-    weights = [file for file in top if file.path == "model.safetensors"]
-    weights = weights or [file for file in top if fnmatch.fnmatch(file.path, "model-*-of-*.safetensors")]
-    if not weights:
-        raise ModelError("model.pickle", name=name)
-    return (*small, *weights)
-
-
 def _check_space(name: str, folder: Path, needed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ModelError("model.disk", name=name, needed=round(needed / 1e6), free=round(free / 1e6))
-
-
-def _token() -> bool | None:
-    """None: the user's own hub token, if there is one. False where strangers would use the host's."""
-    return False if public_host() else None
 
 
 def _utils() -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from bigmodel.checkpoints.hub import Fetched, fetch
-from bigmodel.checkpoints.places import ALIASES, Task, find, read_config, task_of, weights
+from bigmodel.checkpoints.places import ALIASES, Task, check_task, find, free_memory, numbers, read_config, weights
 from bigmodel.errors import ModelError
 
 SAMPLE_RATE = 16_000
@@ -56,7 +56,7 @@ class Opening:
 # The one cache of the core: per task, the models last used. Guarded by the lock; a failed load leaves it as it was.
 _open: dict[str, OrderedDict[str, Any]] = {"text": OrderedDict(), "speech": OrderedDict()}
 _guard = threading.Lock()
-_loading = {"text": threading.Lock(), "speech": threading.Lock()}
+_opening: dict[tuple[Task, str], threading.Lock] = {}
 
 
 def loaded(name: str, task: Task = "text") -> bool:
@@ -85,7 +85,7 @@ def ready(name: str, task: Task) -> Iterator[Fetched | Opening]:
     """
     if loaded(name, task):
         return
-    yield from fetch(name)
+    yield from fetch(name, task)
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -106,17 +106,20 @@ def ready(name: str, task: Task) -> Iterator[Fetched | Opening]:
 
 def _load(name: str, task: Task, opener: Callable[[str, Path], Model]) -> Model:
     name = ALIASES.get(name, name)
-    with _loading[task]:  # two visitors who choose the same model open it once
+    with _guard:
+        one_at_a_time = _opening.setdefault((task, name), threading.Lock())
+    with one_at_a_time:  # two visitors who choose the same model open it once; another model need not wait
         with _guard:
             if name in _open[task]:
                 _open[task].move_to_end(name)
                 return cast(Model, _open[task][name])
-        for _ in fetch(name):
+        for _ in fetch(name, task):
             pass
         folder = find(name)
         if folder is None:
             raise ModelError("model.missing", name=name)
-        _check_folder(name, folder, task)
+        check_task(name, folder, task)
+        _check_memory(name, folder)
         model = opener(name, folder)
         with _guard:
             _open[task][name] = model
@@ -125,20 +128,20 @@ def _load(name: str, task: Task, opener: Callable[[str, Path], Model]) -> Model:
         return model
 
 
-def _check_folder(name: str, folder: Path, task: Task) -> None:
-    config = read_config(folder)
-    if task_of(config) != task:
-        found = next(iter(config.get("architectures") or ()), "?")
-        raise ModelError(f"model.task.{task}", name=name, architecture=found)
+def _check_memory(name: str, folder: Path) -> None:
+    """Refuse what would not fit into memory: the system would end the whole app for it, and every visitor's run."""
     if not weights(folder):
         raise ModelError("model.pickle", name=name)
+    needed, free = 4 * numbers(folder), free_memory()
+    if free is not None and needed > free:
+        raise ModelError("model.memory", name=name, needed=round(needed / 1e6), free=round(free / 1e6))
 
 
 def _text(name: str, folder: Path) -> TextModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = _pretrained(name, AutoTokenizer, folder, clean_up_tokenization_spaces=False)
-    if len(tokenizer) == 0 or not tokenizer("a 1 .", add_special_tokens=False)["input_ids"]:
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise ModelError("model.vocabulary", name=name)
     model = _weights(name, AutoModelForCausalLM, folder)
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -85,6 +86,14 @@ def task_of(config: dict[str, Any]) -> Task | None:
     return "text" if architecture.endswith(("LMHeadModel", "ForCausalLM")) else None
 
 
+def check_task(name: str, folder: Path, task: Task) -> None:
+    """Raise ModelError if the model in a folder is for something else."""
+    config = read_config(folder)
+    if task_of(config) != task:
+        found = next(iter(config.get("architectures") or ()), "?")
+        raise ModelError(f"model.task.{task}", name=name, architecture=found)
+
+
 _LISTENERS = (
     "WhisperForConditionalGeneration",
     "MoonshineForConditionalGeneration",
@@ -104,6 +113,28 @@ def weights(folder: Path) -> tuple[Path, ...]:
     except (OSError, ValueError, KeyError, AttributeError):
         return ()
     return tuple(shards) if all(shard.exists() for shard in shards) else ()
+
+
+def numbers(folder: Path) -> int:
+    """How many numbers the weights of a folder hold, from the headers of its files; a broken header counts nothing."""
+    count = 0
+    for path in weights(folder):
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), 1 << 26)))
+            count += sum(math.prod(entry["shape"]) for key, entry in header.items() if key != "__metadata__")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return count
+
+
+def free_memory() -> int | None:
+    """Bytes that programs could still take, None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
 
 
 def complete(folder: Path) -> bool:
@@ -141,7 +172,8 @@ def find(name: str) -> Path | None:
     if looks_like_path(name):
         raise ModelError("model.folder", name=name)
     full = hub_id(name)
-    return snapshot(full) or (snapshot(name) if name != full else None)
+    names = (full, *(short for short, long in ALIASES.items() if long == full))
+    return next((found for found in map(snapshot, names) if found is not None), None)
 
 
 def cached() -> Iterator[tuple[str, Path]]:

@@ -123,6 +123,15 @@ def test_a_damaged_part_is_never_taken_for_a_model(hub, models):
     assert checkpoints.load_text(TINY).context == 64
 
 
+def test_old_weights_come_as_the_safetensors_that_the_hubs_robot_made(hub):
+    """Where `main` has a pickle only, the robot's pull request is taken, not a stranger's, and kept like any model."""
+    assert key_of("lab/pickled") == "model.pickle"
+    hub.offers["lab/pickled"] = TINY
+    assert checkpoints.load_text("lab/pickled").context == 64
+    assert not any(".bin" in line or "pr%2F3" in line for line in hub.asked)
+    assert places.find("lab/pickled") is not None
+
+
 def test_only_config_tokenizer_and_safetensors_are_downloaded(hub, models):
     """A pickle beside the safetensors stays on the hub."""
     (models / TINY / "pytorch_model.bin").write_bytes(b"pickle")
@@ -237,6 +246,42 @@ def test_a_speech_model_is_opened_with_its_processor(hub):
     assert (model.kind, model.sample_rate) == ("ctc", 16_000)
     assert model.processor.tokenizer.convert_ids_to_tokens(5) == "A"
     assert key_of(TINY, "speech") == "model.task.speech"
+
+
+def test_a_model_for_another_task_is_refused_before_its_weights_come(hub):
+    """Three gigabytes are not downloaded to learn that they cannot be used."""
+    assert key_of("lab/tiny-ctc") == "model.task.text"
+    assert not any("safetensors" in line for line in hub.asked)
+
+
+def test_a_model_too_large_for_memory_is_refused(hub, monkeypatch):
+    """The app says so instead of being ended by the system, and the numbers are those of float32."""
+    list(checkpoints.fetch(TINY))
+    monkeypatch.setattr(load, "free_memory", lambda: 100_000)
+    with pytest.raises(ModelError) as caught:
+        checkpoints.load_text(TINY)
+    assert caught.value.key == "model.memory"
+    monkeypatch.setattr(load, "free_memory", lambda: None)
+    count = sum(p.numel() for p in checkpoints.load_text(TINY).model.parameters())
+    assert caught.value.values["needed"] == round(4 * count / 1e6)
+
+
+def test_a_model_cached_under_its_short_name_is_found(hub, models):
+    """`gpt2` and `openai-community/gpt2` are one model, whichever name brought it."""
+    shutil.copytree(models / TINY, places.repo_folder("gpt2") / "snapshots" / "rev")
+    assert places.find("gpt2") == places.find("openai-community/gpt2") is not None
+    assert checkpoints.load_text("gpt2") is checkpoints.load_text("openai-community/gpt2")
+    assert checkpoints.loaded("gpt2")
+    assert next(i.name for i in checkpoints.catalogue("text") if i.name.endswith("gpt2")) == "gpt2"
+
+
+def test_two_visitors_open_a_model_once(hub, monkeypatch):
+    """The second waits for the first and gets the same object."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(checkpoints.load_text, [TINY, TINY])
+    assert one is two
 
 
 def test_at_most_two_models_stay_open(hub, models, tmp_path):
