@@ -18,14 +18,14 @@ from bigmodel.ui.theme import CSS, theme
 from bigmodel.ui.widgets import Page
 
 
-def build() -> gr.Blocks:
+def build(runs: Runs | None = None) -> gr.Blocks:
     """The page: a header and four tabs, all driven by the runs of their visitors."""
     serve_plotly()
     name = "BigModel Lab · 大模型实验室"
     with gr.Blocks(title=name, fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         page = Page()
-        live = Live(Runs(slots=max(2, os.cpu_count() or 2)), page)
-        masthead.build(page)
+        live = Live(runs or Runs(slots=max(2, os.cpu_count() or 2)), page)
+        switcher = masthead.build(page)
         with gr.Tabs() as tabs:
             with page.words(gr.Tab(id="train", elem_id="tab-train"), label="train.tab"):
                 lesson = train.build(page, live)
@@ -35,7 +35,7 @@ def build() -> gr.Blocks:
                 generate.build(page, live)
             with page.words(gr.Tab(id="transcribe", elem_id="tab-transcribe"), label="transcribe.tab"):
                 transcribe.build(page, live)
-        masthead.connect(blocks, page, live)
+        masthead.connect(blocks, switcher, page, live)
     return blocks.queue(max_size=64, default_concurrency_limit=None, api_open=False)
 
 

@@ -119,9 +119,8 @@ def _reader(hint: Any) -> Callable[[str], Any]:
     if hint is bool:
         return lambda text: text.lower() in ("1", "true", "yes", "on")
     if hint in (int, float, str):
-        kind_of: Callable[[str], Any] = hint
-        return kind_of
-    return next(kind for kind in typing.get_args(hint) if kind is not type(None))
+        return typing.cast("Callable[[str], Any]", hint)
+    return typing.cast("Callable[[str], Any]", next(kind for kind in typing.get_args(hint) if kind is not type(None)))
 
 
 def read_config(parsed: argparse.Namespace, config: type, **others: Any) -> Any:
@@ -250,7 +249,7 @@ def _generate(parsed: argparse.Namespace) -> Iterator[Any]:
     yield from ready(parsed.model, "text")
     pieces = []
     for piece in _until_interrupted(generate(config, parsed.prompt, load_text(parsed.model))):
-        pieces.append(piece)
+        pieces += [piece] if piece.number else []
         yield piece
     last = pieces[-1]
     yield Result(

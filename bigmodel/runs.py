@@ -31,7 +31,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run as it stands: complete enough to draw the page from it alone. `version` grows with every change."""
+    """A run as it stands: complete enough to draw the page from it alone. `version` grows with every change, `place` is
+    the place in the queue (0: not waiting), `seconds` count from the first event."""
 
     state: State
     events: tuple[Any, ...]
@@ -127,7 +128,7 @@ class Run:
         end: State = "failed"
         try:
             end = self._play()
-            if self._conclude is not None and self._begun and self._lobby.enter(self, lambda: False):
+            if self._conclude is not None and self._events and self._lobby.enter(self, lambda: False):
                 for event in self._conclude(self.shelf):
                     self._keep(event)
         except BigModelError as error:
@@ -162,13 +163,14 @@ class Run:
         if not self._lobby.enter(self, lambda: self._stop):
             return False
         with self._changed:
-            self._begun = self._begun or time.monotonic()
             if self._state == "waiting":
                 self._turn_to("running")
         return not self._stop
 
     def _keep(self, event: Any) -> None:
         with self._changed:
+            # Time counts from the first event: what loads before it is no part of the job.
+            self._begun = self._begun or time.monotonic()
             self._events.append(event)
             if len(self._events) > MOST_EVENTS:
                 # The older half is thinned, never cut off: a curve keeps its beginning at a lower resolution.

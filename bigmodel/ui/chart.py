@@ -68,25 +68,22 @@ schedule();
 """
 
 
-class Chart(gr.HTML):
-    """A plotly figure that is updated in place. Value: a `go.Figure`, or None for an empty place of the same height."""
+def chart(*, height: int = 340, **kwargs: Any) -> gr.HTML:
+    """A place for a plotly figure. Its value is what `frame` makes of one, or None."""
+    # No subclass: Gradio writes a stub file beside the source of every subclass of a component.
+    return gr.HTML(
+        None,
+        html_template='<figure class="chart"><div class="chart-plot" role="img"></div></figure>',
+        css_template=f".chart {{ margin: 0; }} .chart-plot {{ height: {height}px; width: 100%; }}",
+        js_on_load=_SCRIPT % {"path": PLOTLY_JS.as_posix()},
+        **kwargs,
+    )
 
-    def __init__(self, value: go.Figure | None = None, *, height: int = 340, **kwargs: Any) -> None:
-        super().__init__(
-            value,
-            html_template='<figure class="chart"><div class="chart-plot" role="img"></div></figure>',
-            css_template=f".chart {{ margin: 0; }} .chart-plot {{ height: {height}px; width: 100%; }}",
-            js_on_load=_SCRIPT % {"path": PLOTLY_JS.as_posix()},
-            **kwargs,
-        )
 
-    def get_block_name(self) -> str:
-        """The browser's part is gr.HTML's."""
-        return "html"
-
-    def postprocess(self, value: go.Figure | None) -> Any:
-        """Plain JSON: NaN and infinities become null, which plotly draws as gaps."""
-        return None if value is None else json.loads(value.to_json(engine="json"))
+def frame(figure: go.Figure) -> dict[str, Any]:
+    """A figure as plain JSON: NaN and infinities become null, which plotly draws as gaps."""
+    value: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    return value
 
 
 def serve_plotly() -> None:

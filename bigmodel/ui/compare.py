@@ -12,11 +12,11 @@ from bigmodel import plots
 from bigmodel.compare import CompareConfig, Rank, Ranking, Round, rank, winner
 from bigmodel.runs import Shelf, Snapshot
 from bigmodel.train import Progress
-from bigmodel.ui.chart import Chart
-from bigmodel.ui.data import DataForm, load
-from bigmodel.ui.live import Controls, Live, Start
+from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.live import Controls, Live, Start, run_buttons, time_left
 from bigmodel.ui.train import NETWORK, Desk, chart_words
-from bigmodel.ui.widgets import Form, Page, Status
+from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed")
@@ -28,47 +28,28 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
     form = Form(page, CompareConfig)
     with gr.Row():
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
-            with gr.Row(elem_classes="actions"):
-                start = page.button("compare.start", variant="primary", elem_id="compare-start")
-                pause = gr.Button(say("live.pause"), interactive=False, elem_id="compare-pause")
-                stop = page.button("live.stop", variant="stop", interactive=False, elem_id="compare-stop")
+            buttons = run_buttons(page, "compare")
             data = DataForm(page, "compare-data")
             for name in ("rates", "seeds", "epochs"):
                 form.field(name)
-            with page.words(gr.Accordion(open=False), label="train.network"):
-                for name in NETWORK:
-                    form.field(name)
-            with page.words(gr.Accordion(open=False), label="train.training"):
-                for name in TRAINING:
-                    form.field(name)
+            form.section("train.network", NETWORK)
+            form.section("train.training", TRAINING)
         with gr.Column(scale=2, min_width=320):
-            status = Status(elem_id="compare-status")
-            curves = Chart(height=380, elem_id="compare-curves")
-            table = gr.Dataframe(
-                headers=[say(f"compare.column.{name}") for name in COLUMNS], interactive=False, elem_id="compare-table"
-            )
-            page.tables(table, "compare.column", COLUMNS)
+            status = status_bar(elem_id="compare-status")
+            curves = chart(height=380, elem_id="compare-curves")
+            table = gr.Dataframe(headers=headers("en"), interactive=False, elem_id="compare-table")
+            page.says(table, lambda language: {"headers": headers(language)})
             hand_over = page.button("compare.hand_over", interactive=False, elem_id="compare-hand-over")
-            axis = Chart(elem_id="compare-axis")
+            axis = chart(elem_id="compare-axis")
             page.markdown("compare.lesson", elem_classes="lesson")
+    outputs = [curves, table, hand_over, axis]
 
     def prepare(language: str, *values: Any) -> Start:
         count = len(data.inputs)
-        source, config = data.read(values[:count]), form.read(values[count:])
+        return race(data.read(values[:count]), form.read(values[count:]), values[:count])
 
-        def job(shelf: Shelf) -> Iterator[Any]:
-            from bigmodel.compare import compare
-            from bigmodel.networks import build as build_stack
-
-            dataset = load(source)
-            shelf["config"], shelf["choice"] = config, values[:count]
-            yield from compare(config, build_stack(config, dataset), dataset)
-
-        return Start(job)
-
-    controls = Controls(start, stop, status, pause)
-    outputs = [curves, table, hand_over, axis]
-    live.connect("compare", controls, prepare, [*data.inputs, *form.inputs], view, outputs, status=status_line)
+    inputs = [*data.inputs, *form.inputs]
+    live.connect("compare", Controls(status, *buttons), prepare, inputs, view, outputs, status=status_line)
 
     def hand(visitor: str) -> list[Any]:
         run = live.runs.get(visitor, "compare")
@@ -81,6 +62,20 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
     hand_over.click(
         hand, [page.visitor], [*desk.inputs, tabs], queue=False, show_progress="hidden", api_visibility="private"
     )
+
+
+def race(source: Source, config: CompareConfig, choice: tuple[Any, ...]) -> Start:
+    """A run of all rates in one stack; `choice`, the values of the data widgets, is kept for handing over."""
+
+    def job(shelf: Shelf) -> Iterator[Any]:
+        from bigmodel.compare import compare
+        from bigmodel.networks import build as build_stack
+
+        data = load(source)
+        shelf["config"], shelf["choice"] = config, choice
+        yield from compare(config, build_stack(config, data), data)
+
+    return Start(job)
 
 
 def ranked(snapshot: Snapshot) -> Ranking | None:
@@ -96,13 +91,17 @@ def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
     ranking = ranked(snapshot) if snapshot else None
     rows = ranking.ranking if ranking else ()
     usable = ranking is not None and snapshot is not None and any(row.best for row in rows)
-    headers = [say(f"compare.column.{name}", language) for name in COLUMNS]
     return [
-        plots.rate_curves(rounds, words),
-        gr.update(value=[cells(row, language) for row in rows], headers=headers),
+        frame(plots.rate_curves(rounds, words)),
+        gr.update(value=[cells(row, language) for row in rows], headers=headers(language)),
         gr.update(interactive=usable and snapshot is not None and snapshot.state in ("done", "stopped", "paused")),
-        plots.rate_axis(rows, words),
+        frame(plots.rate_axis(rows, words)),
     ]
+
+
+def headers(language: str) -> list[str]:
+    """The first line of the table."""
+    return [say(f"compare.column.{name}", language) for name in COLUMNS]
 
 
 def cells(row: Rank, language: str) -> list[str]:
@@ -122,12 +121,9 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     last = next((e for e in reversed(snapshot.events) if isinstance(e, (Round, Progress))), None)
     if last is None:
         return say("live.loading", language), 0.0
-    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=snapshot.seconds)
+    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)
     whole = next((e for e in reversed(snapshot.events) if isinstance(e, Round)), None)
     broken = sum(trial.diverged_at is not None for trial in whole.trials) if whole else 0
     if whole is not None and broken:
         text += " · " + say("compare.status.diverged", language, count=broken, of=len(whole.trials))
-    left = snapshot.seconds * (last.steps - last.step) / last.step if last.step else 0.0
-    if snapshot.state == "running" and left > 2:
-        text += " · " + say("live.left", language, seconds=left)
-    return text, last.step / max(1, last.steps)
+    return text + time_left(snapshot, last.step / max(1, last.steps), language), last.step / max(1, last.steps)

@@ -16,7 +16,7 @@ from bigmodel.ui.words import say, word
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
 
-TABLE = "table"
+TABLE = "upload"
 _SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed")
 
 
@@ -38,7 +38,7 @@ class DataForm:
         options = (*DATASETS, TABLE)
         self.source = gr.Dropdown(list(options), value=DATASETS[0], interactive=True, elem_id=f"{prefix}-dataset")
         page.words(self.source, label="datasets.dataset.label", info="datasets.dataset.info")
-        page.choices(self.source, "datasets.dataset", options)
+        page.choices(self.source, "dataset", options)
         with gr.Group(visible=False) as self.own:
             self.file = page.words(
                 gr.File(file_types=[".csv", ".tsv", ".txt"], interactive=True, elem_id=f"{prefix}-file", height=120),
@@ -46,9 +46,7 @@ class DataForm:
             )
             self.target = gr.Dropdown([], allow_custom_value=True, interactive=True, elem_id=f"{prefix}-target")
             page.words(self.target, label="datasets.target.label", info="datasets.target.info")
-        with page.words(gr.Accordion(open=False), label="datasets.more"):
-            for name in _SETTINGS:
-                self.form.field(name)
+        self.form.section("datasets.more", _SETTINGS)
         self._connect()
 
     @property

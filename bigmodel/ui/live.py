@@ -16,7 +16,7 @@ import gradio as gr
 
 from bigmodel.errors import BigModelError
 from bigmodel.runs import Conclusion, Job, Run, Runs, Snapshot
-from bigmodel.ui.widgets import Page, Status
+from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import say, word
 
 View = Callable[[Snapshot | None, str], Sequence[Any]]
@@ -35,15 +35,15 @@ class Start:
 class Controls:
     """The buttons and the status line that every tab has."""
 
-    start: gr.Button
-    stop: gr.Button
-    status: Status
+    status: gr.HTML
+    start: gr.Button | None = None
+    stop: gr.Button | None = None
     pause: gr.Button | None = None
 
     @property
     def outputs(self) -> list[Any]:
         """The components that `shown` updates."""
-        return [c for c in (self.start, self.stop, self.status, self.pause) if c is not None]
+        return [c for c in (self.status, self.start, self.stop, self.pause) if c is not None]
 
 
 class Live:
@@ -65,10 +65,11 @@ class Live:
         outputs: list[Any],
         *,
         status: Callable[[Snapshot, str], tuple[str, float]],
+        trigger: Any = None,
         every: float = 0.12,
     ) -> None:
         """Wire a tab: `prepare(language, *values)` makes the job, `view` draws its snapshots into `outputs`, `status`
-        gives the status line its text and progress."""
+        gives the status line its text and progress. The start button starts it, or another `trigger`."""
         page = self.page
         everything = controls.outputs + outputs
 
@@ -89,7 +90,8 @@ class Live:
                 yield drawn
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": True}
-        controls.start.click(
+        trigger = trigger or controls.start.click  # type: ignore[union-attr]
+        trigger(
             begin,
             [page.visitor, page.language, *inputs],
             everything,
@@ -98,7 +100,8 @@ class Live:
             **quiet,
         )
         self._tabs.append((follow, everything))
-        self._button(controls.stop, kind, Run.stop)
+        if controls.stop is not None:
+            self._button(controls.stop, kind, Run.stop)
         if controls.pause is not None:
             self._button(controls.pause, kind, _pause_or_go_on)
 
@@ -154,6 +157,21 @@ class Live:
         self.runs.depart(session)
 
 
+def run_buttons(page: Page, prefix: str) -> tuple[gr.Button, gr.Button, gr.Button]:
+    """Start, stop and pause of a tab, side by side: the start says `<prefix>.start`."""
+    with gr.Row(elem_classes="actions"):
+        start = page.button(f"{prefix}.start", variant="primary", elem_id=f"{prefix}-start")
+        pause = gr.Button(say("live.pause"), interactive=False, elem_id=f"{prefix}-pause")
+        stop = page.button("live.stop", variant="stop", interactive=False, elem_id=f"{prefix}-stop")
+    return start, stop, pause
+
+
+def time_left(snapshot: Snapshot, done: float, language: str) -> str:
+    """How long a run will go on at its present pace, for the end of a status line; "" when that is soon or unknown."""
+    left = snapshot.seconds * (1 - done) / done if done else 0.0
+    return " · " + say("live.left", language, seconds=left) if snapshot.state == "running" and left > 2 else ""
+
+
 def _draw(run: Run | None, frame: Any, language: str) -> list[Any]:
     drawn: list[Any] = frame(run.snapshot() if run else None, language)
     return drawn
@@ -174,7 +192,7 @@ def shown(
     busy = state in ("waiting", "running", "paused")
     text, progress = "", 0.0
     if snapshot is None:
-        text = say("live.idle", language)
+        text = say("live.idle", language) if controls.start is not None else ""
     elif snapshot.error is not None:
         text = word(snapshot.error, language)
     elif state == "waiting" and snapshot.place:
@@ -185,11 +203,11 @@ def shown(
         text, progress = status(snapshot, language)
         if state in ("paused", "stopped"):
             text = f"{say(f'live.{state}', language)} · {text}"
-    updates = [
-        gr.update(interactive=not busy),
-        gr.update(interactive=busy),
-        {"state": state, "text": text, "progress": progress},
-    ]
+    updates: list[Any] = [{"state": state, "text": text, "progress": progress}]
+    if controls.start is not None:
+        updates.append(gr.update(interactive=not busy))
+    if controls.stop is not None:
+        updates.append(gr.update(interactive=busy))
     if controls.pause is not None:
         go_on = state == "paused"
         updates.append(gr.update(interactive=busy, value=say("live.resume" if go_on else "live.pause", language)))

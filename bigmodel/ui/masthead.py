@@ -25,20 +25,22 @@ _HELLO = """
 _REMEMBER = """
 (language) => {
     document.documentElement.lang = language;
+    document.documentElement.dataset.ready = 'yes';
     const known = localStorage.getItem('bigmodel.language');
     if (language !== 'en' || known) localStorage.setItem('bigmodel.language', language);
 }
 """
 
 
-def build(page: Page) -> None:
-    """Name and language button."""
+def build(page: Page) -> gr.Button:
+    """The name, and the button for the language, which it returns."""
     with gr.Row(elem_classes="masthead"):
         page.markdown("app.heading")
-        page.switcher = page.button("app.language", size="sm", elem_id="switch-language")
+        switcher = page.button("app.language", size="sm", elem_id="switch-language")
+    return switcher
 
 
-def connect(blocks: gr.Blocks, page: Page, live: Live) -> None:
+def connect(blocks: gr.Blocks, switcher: gr.Button, page: Page, live: Live) -> None:
     """A page opens in its browser's language and follows what runs; the button switches every word."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 
@@ -54,7 +56,7 @@ def connect(blocks: gr.Blocks, page: Page, live: Live) -> None:
     opened = blocks.load(
         hello, [page.visitor, page.language], [page.visitor, page.language, *page.worded], js=_HELLO, **quiet
     )
-    pressed = page.switcher.click(switch, [page.language], [page.language, *page.worded], **quiet)
+    pressed = switcher.click(switch, [page.language], [page.language, *page.worded], **quiet)
     for event in (opened, pressed):
         event.then(None, [page.language], None, js=_REMEMBER)
         live.attach(event)

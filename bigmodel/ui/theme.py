@@ -71,9 +71,8 @@ CSS = """
 .controls { position: relative; }
 .actions { gap: 8px; flex-wrap: nowrap !important; }
 .actions button { min-width: 0 !important; }
-.numbers table { width: 100%; font-variant-numeric: tabular-nums; }
-.lesson { border-left: 3px solid var(--color-accent); padding-left: 14px; }
-.paper textarea { font-size: 1.15rem; line-height: 1.65; }
+.prose.lesson { border-left: 3px solid var(--color-accent); padding-left: 14px; }
+#compare-table * { font-family: inherit; font-variant-numeric: tabular-nums; }
 button:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 @media (max-width: 640px) { .masthead p { display: none; } .masthead h1 { font-size: 1.2rem; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

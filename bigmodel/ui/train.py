@@ -11,10 +11,10 @@ import gradio as gr
 from bigmodel import plots
 from bigmodel.runs import Shelf, Snapshot
 from bigmodel.train import Epoch, Progress, TrainConfig
-from bigmodel.ui.chart import Chart
-from bigmodel.ui.data import DataForm, load
-from bigmodel.ui.live import Controls, Live, Start
-from bigmodel.ui.widgets import Cards, Form, Page, Status
+from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.live import Controls, Live, Start, run_buttons, time_left
+from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
 from bigmodel.ui.words import dictionary, say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PACES = {"fast": 0.0, "watch": 10.0, "slow": 2.0}
 
 @dataclass(frozen=True)
 class Setup:
-    """What is about to be trained, known once the data is loaded. `points` are raw (x, y, class) of two-feature data."""
+    """What is about to be trained, known once the data is loaded. `points`: raw (x, y, class) of two-feature data."""
 
     dataset: str
     features: tuple[str, ...]
@@ -59,64 +59,69 @@ def build(page: Page, live: Live) -> Desk:
     form = Form(page, TrainConfig)
     with gr.Row():
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
-            with gr.Row(elem_classes="actions"):
-                start = page.button("train.start", variant="primary", elem_id="train-start")
-                pause = gr.Button(say("live.pause"), interactive=False, elem_id="train-pause")
-                stop = page.button("live.stop", variant="stop", interactive=False, elem_id="train-stop")
+            buttons = run_buttons(page, "train")
             data = DataForm(page, "train-data")
-            form.field("learning_rate")
-            form.field("epochs")
-            pace = gr.Radio(list(PACES), value="watch", interactive=True, elem_id="train-pace")
-            page.words(pace, label="train.pace.label", info="train.pace.info")
-            page.choices(pace, "train.pace", tuple(PACES))
-            with page.words(gr.Accordion(open=False), label="train.network"):
-                for name in NETWORK:
-                    form.field(name)
-            with page.words(gr.Accordion(open=False), label="train.training"):
-                for name in TRAINING:
-                    form.field(name)
+            pace = _settings(page, form)
         with gr.Column(scale=2, min_width=320):
-            status = Status(elem_id="train-status")
-            with gr.Row():
-                loss = Chart(elem_id="train-loss", min_width=300)
-                accuracy = Chart(elem_id="train-accuracy", min_width=300)
-            cards = Cards(elem_id="train-scores")
-            with gr.Row():
-                boundary = Chart(height=420, visible=False, elem_id="train-boundary", min_width=300)
-                confusion = Chart(height=420, visible=False, elem_id="train-confusion", min_width=300)
-            with page.words(gr.Accordion(open=False, elem_id="train-lesson"), label="train.lesson.title"):
-                page.markdown("train.lesson", elem_classes="lesson")
+            status = status_bar(elem_id="train-status")
+            outputs = _results(page)
     desk = Desk(data, form)
 
     def prepare(language: str, speed: str, *values: Any) -> Start:
         count = len(data.inputs)
-        source, config = data.read(values[:count]), form.read(values[count:])
+        return training(data.read(values[:count]), form.read(values[count:]), PACES.get(speed, 0.0))
 
-        def job(shelf: Shelf) -> Iterator[Any]:
-            from bigmodel.networks import build as build_stack
-            from bigmodel.train import train
-
-            dataset = load(source)
-            stack = build_stack(config, dataset)
-            shelf["data"], shelf["stack"] = dataset, stack
-            yield describe(dataset, stack)
-            yield from train(config, stack, dataset)
-
-        return Start(job, conclude, PACES.get(speed, 0.0))
-
-    controls = Controls(start, stop, status, pause)
-    outputs = [loss, accuracy, boundary, confusion, cards]
-    live.connect("train", controls, prepare, [pace, *desk.inputs], view, outputs, status=status_line)
+    live.connect("train", Controls(status, *buttons), prepare, [pace, *desk.inputs], view, outputs, status=status_line)
 
     def set_pace(visitor: str, speed: str) -> None:
         run = live.runs.get(visitor, "train")
         if run is not None:
             run.set_rate(PACES.get(speed, 0.0))
 
-    pace.change(
-        set_pace, [page.visitor, pace], None, queue=False, show_progress="hidden", api_visibility="private"
-    )
+    pace.change(set_pace, [page.visitor, pace], None, queue=False, show_progress="hidden", api_visibility="private")
     return desk
+
+
+def _settings(page: Page, form: Form) -> gr.Radio:
+    """The fields of the config, the usual ones first; returns the choice of pace."""
+    form.field("learning_rate")
+    form.field("epochs")
+    pace = gr.Radio(list(PACES), value="watch", interactive=True, elem_id="train-pace")
+    page.words(pace, label="train.pace.label", info="train.pace.info")
+    page.choices(pace, "train.pace", tuple(PACES))
+    form.section("train.network", NETWORK)
+    form.section("train.training", TRAINING)
+    return pace
+
+
+def _results(page: Page) -> list[Any]:
+    """What `view` draws, in its order, and the lesson under it."""
+    with gr.Row():
+        loss = chart(elem_id="train-loss", min_width=300)
+        accuracy = chart(elem_id="train-accuracy", min_width=300)
+    cards = number_cards(elem_id="train-scores")
+    with gr.Row():
+        boundary = chart(height=420, visible=False, elem_id="train-boundary", min_width=300)
+        confusion = chart(height=420, visible=False, elem_id="train-confusion", min_width=300)
+    with page.words(gr.Accordion(open=False, elem_id="train-lesson"), label="train.lesson.title"):
+        page.markdown("train.lesson", elem_classes="lesson")
+    return [loss, accuracy, boundary, confusion, cards]
+
+
+def training(source: Source, config: TrainConfig, rate: float) -> Start:
+    """A run that loads the data, says what it found, trains, and is judged on the test part at its end."""
+
+    def job(shelf: Shelf) -> Iterator[Any]:
+        from bigmodel.networks import build as build_stack
+        from bigmodel.train import train
+
+        data = load(source)
+        stack = build_stack(config, data)
+        shelf["data"], shelf["stack"] = data, stack
+        yield describe(data, stack)
+        yield from train(config, stack, data)
+
+    return Start(job, conclude, rate)
 
 
 def conclude(shelf: Shelf) -> Iterator[Any]:
@@ -141,7 +146,7 @@ def describe(data: Dataset, stack: Stack) -> Setup:
         features=data.features,
         classes=data.classes,
         rows=(len(data.train.y), len(data.valid.y), len(data.test.y)),
-        parameters=stack.parameters,
+        parameters=stack.shape.parameters,
         grid=surface_grid(data) if flat else (0.0, 0.0, 0.0, 0.0),
         points=points,
         notices=data.notices,
@@ -163,11 +168,11 @@ def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
     surface = next((epoch.surface for epoch in reversed(epochs) if epoch.surface), None)
     drawn = None
     if setup and surface and setup.points:
-        drawn = plots.boundary(surface, setup.grid, setup.points, setup.classes, setup.features)
-    matrix = plots.confusion(scores.confusion, scores.classes, words) if scores else None
+        drawn = frame(plots.boundary(surface, setup.grid, setup.points, setup.classes, setup.features))
+    matrix = frame(plots.confusion(scores.confusion, scores.classes, words)) if scores else None
     return [
-        plots.loss_curves(epochs, words),
-        plots.accuracy_curves(epochs, words),
+        frame(plots.loss_curves(epochs, words)),
+        frame(plots.accuracy_curves(epochs, words)),
         gr.update(value=drawn, visible=drawn is not None),
         gr.update(value=matrix, visible=matrix is not None),
         score_cards(scores, setup, language),
@@ -203,12 +208,9 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     if last is None:
         return say("live.loading", language), 0.0
     epoch = next((e for e in reversed(snapshot.events) if isinstance(e, Epoch)), None)
-    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=snapshot.seconds)
+    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)
     if epoch is not None:
         text += " · " + say("train.status.losses", language, train=epoch.train_loss, valid=epoch.valid_loss)
         if epoch.ended == "diverged":
             text += " · " + say("train.status.diverged", language)
-    left = snapshot.seconds * (last.steps - last.step) / last.step if last.step else 0.0
-    if snapshot.state == "running" and left > 2:
-        text += " · " + say("live.left", language, seconds=left)
-    return text, last.step / max(1, last.steps)
+    return text + time_left(snapshot, last.step / max(1, last.steps), language), last.step / max(1, last.steps)

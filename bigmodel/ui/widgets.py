@@ -8,6 +8,7 @@ words.
 from __future__ import annotations
 
 import typing
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
@@ -25,40 +26,33 @@ class Page:
         self.start_language = language
         self.language = gr.Textbox(language, visible="hidden", elem_id="language")
         self.visitor = gr.Textbox("", visible="hidden", elem_id="visitor")
-        self._worded: list[tuple[Any, dict[str, str]]] = []
-        self._choices: list[tuple[Any, str, tuple[str, ...]]] = []
-        self._tables: list[tuple[Any, str, tuple[str, ...]]] = []
+        self._said: list[tuple[Any, Callable[[str], dict[str, Any]]]] = []
 
-    def words(self, component: Any, **keys: str) -> Any:
-        """Let `component` show the string of each key in the named property, in whatever language is chosen."""
-        for name, key in keys.items():
-            setattr(component, name, say(key, self.start_language))
-        self._worded.append((component, keys))
+    def says(self, component: Any, properties: Callable[[str], dict[str, Any]]) -> Any:
+        """Let `component` have the properties that a function of the language gives, now and after every switch."""
+        for name, value in properties(self.start_language).items():
+            setattr(component, name, value)
+        self._said.append((component, properties))
         return component
 
-    def choices(self, component: Any, prefix: str, options: tuple[str, ...]) -> None:
-        """Let the options of a menu be said in whatever language is chosen."""
-        component.choices = named(prefix, options, self.start_language)
-        self._choices.append((component, prefix, options))
+    def words(self, component: Any, **keys: str) -> Any:
+        """Let `component` show the string of each key in the named property."""
+        return self.says(component, lambda language: {name: say(key, language) for name, key in keys.items()})
 
-    def tables(self, component: Any, prefix: str, columns: tuple[str, ...]) -> None:
-        """Let the headers of a table be said in whatever language is chosen."""
-        self._tables.append((component, prefix, columns))
+    def choices(self, component: Any, prefix: str, options: tuple[str, ...]) -> None:
+        """Let the options of a menu be said: `<prefix>.<option>`."""
+        self.says(component, lambda language: {"choices": named(prefix, options, language)})
 
     @property
     def worded(self) -> list[Any]:
         """All components that carry words: the outputs of a switch of language."""
-        return list({id(c): c for c, *_ in (*self._worded, *self._choices, *self._tables)}.values())
+        return list({id(component): component for component, _ in self._said}.values())
 
     def switch(self, language: str) -> list[Any]:
         """The updates for `worded`, in its order."""
         updates: dict[int, dict[str, Any]] = {id(component): {} for component in self.worded}
-        for component, keys in self._worded:
-            updates[id(component)] |= {name: say(key, language) for name, key in keys.items()}
-        for component, prefix, options in self._choices:
-            updates[id(component)]["choices"] = named(prefix, options, language)
-        for component, prefix, columns in self._tables:
-            updates[id(component)]["headers"] = [say(f"{prefix}.{column}", language) for column in columns]
+        for component, properties in self._said:
+            updates[id(component)] |= properties(language)
         return [gr.update(**updates[id(component)]) for component in self.worded]
 
     def button(self, key: str, **kwargs: Any) -> gr.Button:
@@ -122,11 +116,17 @@ class Form:
         self.widgets[name] = widget
         return widget
 
+    def section(self, title: str, names: tuple[str, ...]) -> None:
+        """Several fields under a title that is closed at first."""
+        with self.page.words(gr.Accordion(open=False), label=title):
+            for name in names:
+                self.field(name)
+
     def _widget(self, f: _Field, kwargs: dict[str, Any]) -> Any:
         kwargs = {"elem_id": f"{self.prefix}-{f.name}", **kwargs}
         if f.limits.options:
             menu = gr.Dropdown(list(f.limits.options), value=f.default, **kwargs)
-            self.page.choices(menu, f"{self.job}.{f.name}", f.limits.options)
+            self.page.choices(menu, f.name, f.limits.options)
             return menu
         if f.kind is bool:
             return gr.Checkbox(f.default, **kwargs)
@@ -191,17 +191,16 @@ show();
 """
 
 
-class Status(gr.HTML):
+def status_bar(**kwargs: Any) -> gr.HTML:
     """The line that says how a run stands. Value: {"state", "text", "progress" 0..1}; text is never read as HTML."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            None,
-            html_template='<div class="status" data-state="idle" role="status"><span class="status-dot"></span>'
-            '<span class="status-text"></span><span class="status-bar"><i></i></span></div>',
-            css_template="""
+    return gr.HTML(
+        None,
+        html_template='<div class="status" data-state="idle" role="status"><span class="status-dot"></span>'
+        '<span class="status-text"></span><span class="status-bar"><i></i></span></div>',
+        css_template="""
 .status { display: flex; align-items: center; gap: 10px; flex-wrap: wrap; min-height: 28px; }
 .status { font-variant-numeric: tabular-nums; }
+.status:has(.status-text:empty) { display: none; }
 .status-dot { width: 10px; height: 10px; border-radius: 50%; background: var(--neutral-400); flex: none; }
 .status-text { flex: 1 1 60%; }
 .status-bar { flex: 1 1 100%; height: 4px; border-radius: 2px; overflow: hidden; }
@@ -214,13 +213,9 @@ class Status(gr.HTML):
 :is(.dark) .status[data-state=failed] .status-text { color: #fca5a5; }
 .status[data-state=done] .status-dot { background: var(--color-accent); }
 """,
-            js_on_load=_STATUS,
-            **kwargs,
-        )
-
-    def get_block_name(self) -> str:
-        """The browser's part is gr.HTML's."""
-        return "html"
+        js_on_load=_STATUS,
+        **kwargs,
+    )
 
 
 _CARDS = """
@@ -242,14 +237,12 @@ show();
 """
 
 
-class Cards(gr.HTML):
+def number_cards(**kwargs: Any) -> gr.HTML:
     """Large numbers with their names, and a line of explanation. Value: {"cards": [(name, number), …], "note"}."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            None,
-            html_template='<div class="cards"></div><p class="cards-note"></p>',
-            css_template="""
+    return gr.HTML(
+        None,
+        html_template='<div class="cards"></div><p class="cards-note"></p>',
+        css_template="""
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(108px, 1fr)); gap: 10px; }
 .cards > div { background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
 .cards > div { border-radius: 12px; padding: 12px 14px; display: flex; flex-direction: column; }
@@ -257,10 +250,6 @@ class Cards(gr.HTML):
 .cards span { color: var(--body-text-color-subdued); }
 .cards-note { color: var(--body-text-color-subdued); margin: 8px 0 0; }
 """,
-            js_on_load=_CARDS,
-            **kwargs,
-        )
-
-    def get_block_name(self) -> str:
-        """The browser's part is gr.HTML's."""
-        return "html"
+        js_on_load=_CARDS,
+        **kwargs,
+    )

@@ -1,0 +1,127 @@
+"""The Generate tab: a prompt goes on, token by token, and every choice can be looked into."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from bigmodel.checkpoints import Fetched, Opening, load_text, ready
+from bigmodel.errors import BigModelError, ConfigError
+from bigmodel.generate import GenerateConfig, Piece, generate
+from bigmodel.runs import Shelf, Snapshot
+from bigmodel.ui.live import Controls, Live, Start
+from bigmodel.ui.models import ModelMenu, opening_line
+from bigmodel.ui.prose import prose
+from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
+from bigmodel.ui.words import say
+
+SAMPLING = ("top_k", "top_p", "min_p", "repetition_penalty")
+EXAMPLES = ("love", "once", "rain")
+LONGEST_PROMPT = 20_000
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for. `run` tells one text from the next."""
+
+    run: int
+    prompt: str
+    model: str
+
+
+def build(page: Page, live: Live) -> None:
+    """Controls left, the text right."""
+    form = Form(page, GenerateConfig)
+    with gr.Row():
+        with gr.Column(scale=1, min_width=320, elem_classes="controls"):
+            prompt = gr.Textbox(
+                "I love", lines=3, max_lines=8, max_length=LONGEST_PROMPT, interactive=True, elem_id="generate-prompt"
+            )
+            page.words(prompt, label="generate.prompt.label", info="generate.prompt.info")
+            with gr.Row(elem_classes="actions"):
+                start = page.button("generate.start", variant="primary", elem_id="generate-start")
+                stop = page.button("live.stop", variant="stop", interactive=False, elem_id="generate-stop")
+            with gr.Row(elem_classes="actions"):
+                for name in EXAMPLES:
+                    example = page.button(f"generate.example.{name}", size="sm", elem_id=f"generate-example-{name}")
+                    example.click(None, [example], [prompt], js="(text) => text", api_visibility="private")
+            menu = ModelMenu(page, live, "text", "text-en")
+            form.field("temperature")
+            form.field("max_new_tokens")
+            form.field("seed")
+            form.section("generate.sampling", SAMPLING)
+        with gr.Column(scale=2, min_width=320):
+            status = status_bar(elem_id="generate-status")
+            text = prose(elem_id="generate-text")
+            cards = number_cards(elem_id="generate-cards")
+
+    def prepare(language: str, asked: str, model: str, *values: Any) -> Start:
+        config = form.read(values)
+        if len(asked) > LONGEST_PROMPT:
+            raise ConfigError((BigModelError("generate.prompt", length=len(asked), most=LONGEST_PROMPT),))
+
+        def job(shelf: Shelf) -> Iterator[Any]:
+            yield Asked(next(_numbers), asked, model)
+            yield from ready(model, "text")
+            yield from generate(config, asked, load_text(model))
+
+        return Start(job)
+
+    live.connect(
+        "generate",
+        Controls(status, start, stop),
+        prepare,
+        [prompt, menu.menu, *form.inputs],
+        view,
+        [text, cards],
+        status=status_line,
+        every=0.06,
+    )
+
+
+def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
+    """The text so far with each token's rivals, and its figures."""
+    events = snapshot.events if snapshot else ()
+    asked = next((event for event in events if isinstance(event, Asked)), None)
+    pieces = [event for event in events if isinstance(event, Piece) and event.number]
+    if snapshot is None or asked is None:
+        return [{"run": 0, "prompt": "", "pieces": []}, {"cards": [], "note": say("generate.hint", language)}]
+    last = pieces[-1] if pieces else None
+    cards = []
+    if last is not None:
+        cards = [
+            (say("generate.card.tokens", language), f"{last.number}"),
+            (say("generate.card.speed", language), f"{last.tokens_per_second:.0f}"),
+            (say("generate.card.seed", language), f"{last.seed}"),
+            (say("generate.card.context", language), f"{last.prompt_tokens + last.number} / {last.context}"),
+        ]
+    live = snapshot.state in ("running", "waiting")
+    written = {"run": asked.run, "prompt": asked.prompt, "live": live, "pieces": [row(piece) for piece in pieces]}
+    return [written, {"cards": cards, "note": say("generate.hint", language)}]
+
+
+def row(piece: Piece) -> list[Any]:
+    """A piece as the page takes it."""
+    rivals = [[c.token, round(c.probability, 5), round(c.after, 5)] for c in piece.candidates]
+    return [piece.text, piece.token, round(piece.probability, 5), rivals]
+
+
+def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
+    """Download, opening, reading or writing, with its progress."""
+    last = snapshot.events[-1]
+    if isinstance(last, (Fetched, Opening)):
+        return opening_line(last, language)
+    if not isinstance(last, Piece):
+        return say("live.loading", language), 0.0
+    if not last.number:
+        return say("generate.reading", language, read=last.read, of=last.prompt_tokens), last.read / last.prompt_tokens
+    values = {"number": last.number, "of": last.of, "seconds": last.seconds, "speed": last.tokens_per_second}
+    text = say("generate.status", language, seed=last.seed, **values)
+    if last.finish:
+        text += " · " + say(f"generate.finish.{last.finish}", language)
+    return text, 1.0 if last.finish else last.number / last.of

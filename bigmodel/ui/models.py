@@ -1,0 +1,87 @@
+"""The menu of models: shipped ones first, then what is on this machine, then the hub's; any other name can be typed.
+
+Choosing a model fetches and opens it at once, as a run of its own: the download is seen as it goes, and when it cannot
+be had the menu goes back to the model that was chosen before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gradio as gr
+
+from bigmodel.checkpoints import Fetched, ModelInfo, Opening, catalogue, ready
+from bigmodel.runs import Shelf, Snapshot
+from bigmodel.ui.live import Controls, Live, Start
+from bigmodel.ui.widgets import Page, status_bar
+from bigmodel.ui.words import say
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """A model was asked for; `before` is what was chosen until now."""
+
+    name: str
+    before: str
+
+
+class ModelMenu:
+    """The menu for one task. `menu` is the input that a handler takes; its value is a model's name."""
+
+    def __init__(self, page: Page, live: Live, task: Literal["text", "speech"], default: str) -> None:
+        self.task = task
+        prefix = "generate" if task == "text" else "transcribe"
+        self.menu = gr.Dropdown(
+            [default], value=default, allow_custom_value=True, interactive=True, elem_id=f"{prefix}-model"
+        )
+        page.words(self.menu, label=f"{prefix}.model.label", info=f"{prefix}.model.info")
+        page.says(self.menu, lambda language: {"choices": [(title(m, language), m.name) for m in catalogue(task)]})
+        self._chosen = gr.Textbox(default, visible="hidden")
+        status = status_bar(elem_id=f"{prefix}-model-status")
+        live.connect(
+            f"{prefix}.model",
+            Controls(status),
+            self._prepare,
+            [self.menu, self._chosen],
+            view,
+            [self.menu, self._chosen],
+            status=lambda snapshot, language: opening_line(snapshot.events[-1], language),
+            trigger=self.menu.input,
+        )
+
+    def _prepare(self, language: str, name: str, before: str) -> Start:
+        def job(shelf: Shelf) -> Iterator[Any]:
+            yield Choosing(name, before)
+            yield from ready(name, self.task)
+
+        return Start(job)
+
+
+def title(info: ModelInfo, language: str) -> str:
+    """How a model stands in the menu: name, size, where it is."""
+    return f"{info.name} · {info.size_mb:,.0f} MB · {say(f'model.source.{info.source}', language)}"
+
+
+def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
+    """The menu and the memory of the choice: back to the model before when this one cannot be had."""
+    choosing = snapshot.events[0] if snapshot and snapshot.events else None
+    if not isinstance(choosing, Choosing) or snapshot is None:
+        return [gr.skip(), gr.skip()]
+    if snapshot.state in ("failed", "stopped"):
+        return [gr.update(value=choosing.before), choosing.before]
+    return [gr.skip(), choosing.name] if snapshot.state == "done" else [gr.skip(), gr.skip()]
+
+
+def opening_line(event: Any, language: str) -> tuple[str, float]:
+    """What a download or an opening says on a status line, and its progress."""
+    if isinstance(event, Fetched):
+        done, whole = event.bytes / 1e6, event.of_bytes / 1e6
+        speed = done / event.seconds if event.seconds else 0.0
+        left = (whole - done) / speed if speed else 0.0
+        text = say("model.fetching", language, file=event.file, done=done, of=whole, speed=speed, left=left)
+        return text, event.bytes / event.of_bytes if event.of_bytes else 0.0
+    if isinstance(event, Opening):
+        return say("model.opening", language, name=event.name, seconds=event.seconds), 0.0
+    return say("model.ready", language, name=getattr(event, "name", "")), 1.0

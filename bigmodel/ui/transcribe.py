@@ -1,0 +1,4 @@
+"""The Transcribe tab."""
+
+
+def build(page, live) -> None: ...

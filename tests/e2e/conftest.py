@@ -1,0 +1,96 @@
+"""The app in this process, Chromium beside it; a screenshot of every failed page is kept in artefacts/."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+ARTEFACTS = Path(__file__).parents[2] / "artefacts"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="session")
+def runs():
+    """The runs of the app under test, with a short grace for pages that close."""
+    from bigmodel.runs import Runs
+
+    return Runs(slots=4, grace=1.5)
+
+
+@pytest.fixture(scope="session")
+def address(runs) -> Iterator[str]:
+    """The running app."""
+    import app
+
+    demo = app.build(runs)
+    _, url, _ = demo.launch(**app.launch_arguments(), prevent_thread_lock=True, quiet=True, server_port=None)
+    yield url
+    demo.close()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """One playwright."""
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright) -> Callable[..., Browser]:
+    """Start a Chromium with further flags."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for found in map(shutil.which, names) if found), None)
+    return lambda *flags: playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    """One Chromium for all pages."""
+    started = launch()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Open the app in a fresh profile: `open_page(locale="zh-CN", width=390, dark=True, path="?lang=zh")`."""
+    opened: list[Page] = []
+
+    def open_one(
+        *, locale: str = "en-US", width: int = 1440, height: int = 1000, dark: bool = False, path: str = ""
+    ) -> Page:
+        context = browser.new_context(
+            locale=locale, viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        page = context.new_page()
+        opened.append(page)
+        page.goto(address + path)
+        expect(page.locator("#train-start")).to_be_visible()
+        # The page has its language and follows its runs once the load event has come back.
+        page.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+        return page
+
+    yield open_one
+    for number, page in enumerate(opened):
+        if not page.is_closed():
+            shoot(page, f"{request.node.name}-{number}")
+            page.context.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture for people."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name.replace('/', '-')}.png", full_page=True)

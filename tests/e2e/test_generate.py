@@ -1,0 +1,58 @@
+"""The Generate tab, as a person uses it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+from test_train import fill, press
+
+
+def test_streams_and_stops(open_page) -> None:
+    """Tokens stream as they are drawn, Stop stops and keeps the text, and a token shows its rivals."""
+    page = open_page()
+    page.get_by_role("tab", name="Generate").click()
+    assert page.locator("#generate-prompt textarea").input_value() == "I love"
+    fill(page, "generate-seed", "1")
+    page.locator("#generate-max_new_tokens input[type=number]").fill("400")
+    press(page, "generate-start")
+    tokens = page.locator("#generate-text .token")
+    expect(tokens.nth(10)).to_be_attached()
+    if page.locator("#generate-stop").is_enabled():
+        press(page, "generate-stop")
+    expect(page.locator("#generate-start")).to_be_enabled()
+    count = tokens.count()
+    assert count > 10
+    page.wait_for_timeout(500)
+    assert tokens.count() == count
+    tokens.first.click()
+    expect(page.locator("#generate-text .rival")).to_have_count(10)
+    expect(page.locator("#generate-cards")).to_contain_text("seed")
+
+
+def test_same_seed_same_text(open_page) -> None:
+    """Two pages with the same seed write the same text."""
+    texts = []
+    for _ in range(2):
+        page = open_page()
+        page.get_by_role("tab", name="Generate").click()
+        fill(page, "generate-seed", "7")
+        page.locator("#generate-max_new_tokens input[type=number]").fill("20")
+        press(page, "generate-start")
+        expect(page.locator("#generate-status")).to_contain_text("finished")
+        texts.append(page.locator("#generate-text .prose-text").inner_text())
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("I love")
+
+
+def test_long_prompt_and_unreachable_model(open_page, monkeypatch) -> None:
+    """A prompt over the context, and a model that cannot be had, are each one sentence; the model stays as it was."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    page = open_page()
+    page.get_by_role("tab", name="Generate").click()
+    fill(page, "generate-prompt", "one two three " * 400)
+    press(page, "generate-start")
+    expect(page.locator("#generate-status")).to_contain_text("512")
+    menu = page.locator("#generate-model input")
+    menu.fill("nobody/no-such-model")
+    menu.press("Enter")
+    expect(page.locator("#generate-model-status")).to_contain_text("nobody/no-such-model")
+    page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-en')")

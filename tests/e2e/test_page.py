@@ -1,0 +1,107 @@
+"""The page as a whole: languages, widths, the network, live charts."""
+
+from __future__ import annotations
+
+import time
+
+import gradio as gr
+import plotly.graph_objects as go
+import pytest
+from playwright.sync_api import expect
+from test_train import press
+
+
+def test_switches_language(open_page) -> None:
+    """One button switches every word, also of what runs, and keeps what was typed; the choice is remembered."""
+    page = open_page()
+    page.locator("#train-epochs input").fill("7")
+    page.locator("#switch-language").click()
+    expect(page.locator("#train-start")).to_have_text("开始训练")
+    expect(page.get_by_role("tab").first).to_have_text("训练")
+    assert page.locator("#train-epochs input").input_value() == "7"
+    press(page, "train-start")
+    expect(page.locator("#train-status")).to_contain_text("第 7/7 轮")
+    page.reload()
+    expect(page.locator("#train-start")).to_have_text("开始训练")
+    page.locator("#switch-language").click()
+    expect(page.locator("#train-start")).to_have_text("Train")
+    expect(page.locator("#train-status")).to_contain_text("Epoch 7 of 7")
+
+
+def test_starts_in_the_browsers_language(open_page) -> None:
+    """A Chinese browser gets a Chinese page at once; a link may ask for a language."""
+    page = open_page(locale="zh-CN")
+    expect(page.locator("#train-start")).to_have_text("开始训练")
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    page = open_page(locale="zh-CN", path="?lang=en")
+    expect(page.locator("#train-start")).to_have_text("Train")
+
+
+@pytest.mark.parametrize("tab", ["Train", "Compare", "Generate", "Transcribe"])
+def test_fits_a_phone(open_page, tab: str) -> None:
+    """Nothing scrolls sideways at 390 pixels, and the main button is in the first screen."""
+    page = open_page(width=390, height=844)
+    page.get_by_role("tab", name=tab).click()
+    button = page.locator(f"#{tab.lower()}-start")
+    expect(button).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert button.bounding_box()["y"] < 844
+
+
+def test_no_request_leaves_the_machine(browser, address: str) -> None:
+    """From the first byte to a drawn chart the page asks this machine only."""
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_function("document.querySelector('#train-loss .chart-plot')?.data")
+    page.context.close()
+    foreign = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+    assert len(asked) > 10
+    assert foreign == []
+
+
+@pytest.fixture(scope="module")
+def chart_address():
+    """A page with one live chart: 200 frames, ten a second, each with one point more."""
+    from bigmodel.ui.chart import chart, frame, serve_plotly
+
+    serve_plotly()
+
+    def frames():
+        for n in range(1, 201):
+            figure = go.Figure(layout={"template": None, "xaxis": {"range": None}})
+            figure.add_scatter(x=list(range(n)), y=[(i * 37 % 101) / 100 for i in range(n)])
+            yield frame(figure)
+            time.sleep(0.1)
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        place = chart(elem_id="chart")
+        done = gr.Textbox(elem_id="done")
+        gr.Button("go", elem_id="go").click(frames, None, place, show_progress="hidden").then(
+            lambda: str(time.time()), None, done
+        )
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    yield url
+    demo.close()
+
+
+def test_live_chart_keeps_up_and_keeps_the_zoom(browser, chart_address: str) -> None:
+    """Two hundred updates at ten a second leave the page less than a second behind, and a zoom survives them."""
+    page = browser.new_page()
+    page.goto(chart_address)
+    page.locator("#go").click()
+    page.wait_for_function("document.querySelector('#chart .chart-plot')?.data?.[0].x.length > 20")
+    # A zoom with the mouse, as a person does it.
+    box = page.locator("#chart .nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.7, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    zoom = page.evaluate("document.querySelector('#chart .chart-plot').layout.xaxis.range.slice()")
+    page.wait_for_function("document.querySelector('#done textarea').value !== ''", timeout=60_000)
+    page.wait_for_function("document.querySelector('#chart .chart-plot').data[0].x.length === 200", timeout=1000)
+    assert page.evaluate("document.querySelector('#chart .chart-plot').layout.xaxis.range.slice()") == zoom
+    assert int(page.evaluate("document.querySelector('#chart .chart-plot').dataset.drawn")) > 60
+    page.context.close()
