@@ -168,10 +168,18 @@ def _classic(name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[
 
 
 def read_table(path: str) -> Table:
-    """An uploaded CSV or TSV file. DataError when it cannot be used."""
-    raise NotImplementedError
+    """An uploaded CSV or TSV file; delimiter and encoding are found out. DataError when it cannot be used."""
+    from bigmodel.datasets.table import read
+
+    return read(path)
 
 
 def table_dataset(table: Table, target: str, config: DatasetConfig) -> Dataset:
-    """The table as a data set that predicts `target`. DataError when that cannot be learned."""
-    raise NotImplementedError
+    """The table as a data set that predicts `target`; of the config only the shares and the seed count.
+
+    Gaps are filled, numbers scaled and categories turned to 0/1 by scikit-learn transformers that have seen the
+    training part only. DataError when that cannot be learned.
+    """
+    from bigmodel.datasets.table import encode
+
+    return encode(table, target, config)
