@@ -27,7 +27,7 @@ def blank(x: str, y: str) -> go.Figure:
     """An empty figure with axis titles: transparent, no template, a grid that reads on light and dark."""
     figure = go.Figure(
         layout={
-            "template": None,
+            "template": go.layout.Template(),
             "uirevision": "same",
             "margin": {"l": 56, "r": 12, "t": 12, "b": 44},
             "hovermode": "closest",

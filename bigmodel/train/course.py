@@ -53,9 +53,7 @@ class Course:
     generators: list[torch.Generator]  # one per seed
     broke: dict[int, int]  # member → step at which it diverged
     steps: int
-    orders: list[torch.Tensor] = field(
-        default_factory=list
-    )  # row numbers (seeds, rows) not yet gathered
+    orders: list[torch.Tensor] = field(default_factory=list)  # row numbers (seeds, rows) not yet gathered
     batches: list[Batch] = field(default_factory=list)  # gathered, the next one last
     chunks: list[tuple[str, int, int]] = field(default_factory=list)  # (part, from, to), the next one last
     sums: dict[str, torch.Tensor] = field(default_factory=dict)  # part → (2, K): losses and hits so far
@@ -107,12 +105,16 @@ def advance(course: Course) -> bool:
     with threads(threads_for(course.stack, course.config.batch)), torch.inference_mode():
         if not course.orders and not course.batches and not course.chunks:
             _plan_epoch(course)
-        while (course.batches or course.orders) and time.perf_counter() - begun < SLICE:
+        while course.batches or course.orders:
             _step(course)
+            if time.perf_counter() - begun > SLICE:
+                break
         _look(course)
         trained = not course.batches and not course.orders
-        while trained and course.chunks and time.perf_counter() - begun < SLICE:
+        while trained and course.chunks:
             _measure(course, *course.chunks.pop())
+            if time.perf_counter() - begun > SLICE:
+                break
         done = trained and not course.chunks
         if done:
             _conclude(course)

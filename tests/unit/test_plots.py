@@ -1,0 +1,116 @@
+"""Charts: a new figure from plain values, transparent, with words from outside and few enough points."""
+
+import math
+from types import SimpleNamespace as Plain
+
+import pytest
+
+from bigmodel import plots
+
+WORDS = {
+    "epoch": "轮次", "loss": "损失", "accuracy": "准确率", "train": "训练集", "valid": "验证集", "rate": "学习率",
+    "valid_loss": "验证损失", "diverged": "发散", "best": "最佳", "truth": "真实类别", "guess": "预测类别",
+}  # fmt: skip
+
+
+def epochs(count, members=1, broken=False):
+    """Epochs whose loss falls; the last one is no number when `broken`."""
+    rows = []
+    for k in range(count):
+        loss = math.nan if broken and k == count - 1 else 1 / (k + 1)
+        values = {"valid_loss": loss, "train_accuracy": 0.5, "valid_accuracy": 0.6}
+        seeds = [Plain(train_loss=loss + m, **values) for m in range(members)]
+        rows.append(Plain(number=k, train_loss=loss, members=seeds, **values))
+    return rows
+
+
+def trial(rate, loss, diverged_at=None, best=False):
+    return Plain(learning_rate=rate, valid_loss=loss, diverged_at=diverged_at, best=best)
+
+
+FIGURES = {
+    "loss": lambda: plots.loss_curves(epochs(3), WORDS),
+    "accuracy": lambda: plots.accuracy_curves(epochs(3), WORDS),
+    "rates": lambda: plots.rate_curves([Plain(number=0, trials=[trial(0.1, 1.0), trial(0.2, 1.0)])], WORDS),
+    "axis": lambda: plots.rate_axis([trial(0.1, 1.0, best=True), trial(10, math.nan, 3)], WORDS),
+    "confusion": lambda: plots.confusion([[3, 1], [0, 4]], ["a", "b"], WORDS),
+    "boundary": lambda: plots.boundary(
+        bytes([255] * 3600 + [0] * 3600), (0, 1, 0, 1), [(0.5, 0.5, 0)], "ab", ["u", "v"]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_new_transparent_and_named(name):
+    """Every figure has titles on both axes, a clear background, no template, and is not the one from before."""
+    figure = FIGURES[name]()
+    assert figure is not FIGURES[name]()
+    assert figure.layout.xaxis.title.text
+    assert figure.layout.yaxis.title.text
+    assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+    assert not figure.layout.template.to_plotly_json()
+    figure.to_json()
+
+
+def test_words_come_from_outside():
+    """Titles and names are the words that were passed in."""
+    figure = plots.loss_curves(epochs(3), WORDS)
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("轮次", "损失")
+    assert [trace.name for trace in figure.data] == ["训练集", "验证集"]
+
+
+def test_long_curves_are_thinned_but_keep_their_ends():
+    """10,000 epochs become 500 points, the first and the last among them."""
+    trace = plots.loss_curves(epochs(10_000), WORDS).data[0]
+    assert len(trace.x) == plots.MOST_POINTS
+    assert (trace.x[0], trace.x[-1]) == (0, 9999)
+
+
+def test_what_is_no_number_is_a_gap():
+    """NaN and infinity are drawn as gaps, not as zero."""
+    assert plots.loss_curves(epochs(4, broken=True), WORDS).data[0].y[-1] is None
+
+
+def test_several_seeds_have_a_band():
+    """With members the band runs from the lowest to the highest of them."""
+    figure = plots.loss_curves(epochs(3, members=3), WORDS)
+    low, high = figure.data[:2]
+    assert (low.y[0], high.y[0], high.fill) == (1.0, 3.0, "tonexty")
+
+
+def test_a_diverged_rate_is_grey_and_ends_with_a_cross():
+    """Its curve stops at the last round before it broke; the others keep their colours."""
+    rounds = [
+        Plain(number=k, trials=[trial(0.1, 1.0), trial(9.0, 2.0 if k < 2 else math.nan, None if k < 2 else 7)])
+        for k in range(4)
+    ]
+    fine, broken = plots.rate_curves(rounds, WORDS).data
+    assert fine.line.color == plots.rate_colour(0, 2)
+    assert broken.line.color == plots.GREY
+    assert list(broken.x) == [0, 1]
+    assert broken.marker.symbol[-1] == "x"
+    assert "发散" in broken.name
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 64])
+def test_every_rate_has_a_colour_of_its_own(count):
+    """No two of up to 64 rates share a colour."""
+    assert len({plots.rate_colour(place, count) for place in range(count)}) == count
+
+
+def test_the_confusion_matrix_is_coloured_by_row_and_shows_counts():
+    """Cells hold the share of their true class and are labelled with counts; the first class is on top."""
+    figure = plots.confusion([[3, 1], [0, 4]], ["a", "b"], WORDS)
+    assert [list(row) for row in figure.data[0].z] == [[0.75, 0.25], [0, 1]]
+    assert [note.text for note in figure.layout.annotations] == ["3", "1", "0", "4"]
+    assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_the_boundary_shows_class_and_confidence():
+    """Each place holds its class in hundreds and how sure the network is below; points keep their class."""
+    surface = bytes([255] * 1800 + [0] * 1800 + [0] * 1800 + [255] * 1800)
+    figure = plots.boundary(surface, (0, 59, 0, 59), [(1, 2, 0), (3, 4, 1)], ["a", "b"], ["u", "v"])
+    z = figure.data[0].z
+    assert (int(z[0][0]), int(z[59][59])) == (99, 199)
+    assert (figure.data[0].dx, figure.data[0].dy) == (1, 1)
+    assert [list(trace.x) for trace in figure.data[1:]] == [[1], [3]]
