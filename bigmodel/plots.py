@@ -25,15 +25,11 @@ MOST_POINTS = 500
 
 def blank(x: str, y: str) -> go.Figure:
     """An empty figure with axis titles: transparent, no template, a grid that reads on light and dark."""
-    figure = go.Figure(
-        layout={
-            "template": go.layout.Template(),
-            "uirevision": "same",
-            "margin": {"l": 56, "r": 12, "t": 12, "b": 44},
-            "hovermode": "closest",
-        }
-    )
-    figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": GREY, "size": 13})
+    figure = go.Figure()
+    # Without a word about it plotly puts its whole default template (6 kB) into every figure.
+    figure.update_layout(template=None, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
+    figure.update_layout(font={"color": GREY, "size": 13}, hovermode="closest", uirevision="same")
+    figure.update_layout(margin={"l": 56, "r": 12, "t": 12, "b": 44})
     axis = {"gridcolor": "rgba(138,138,138,0.25)", "zeroline": False, "linecolor": GREY, "automargin": True}
     figure.update_xaxes(title_text=x, **axis)
     figure.update_yaxes(title_text=y, **axis)
