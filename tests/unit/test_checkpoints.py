@@ -179,6 +179,26 @@ def test_a_hub_that_never_answers_says_so_within_two_seconds(tmp_path, monkeypat
         assert time.monotonic() - started < 2
 
 
+def test_a_full_disk_is_told_before_the_download(hub, monkeypatch):
+    """What is needed and what is free, and not one byte of weights asked for."""
+    from types import SimpleNamespace
+
+    monkeypatch.setattr("bigmodel.checkpoints.hub.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    assert key_of(TINY) == "model.disk"
+    assert not any("resolve" in line for line in hub.asked)
+
+
+def test_a_name_that_is_never_looked_up_says_so_within_two_seconds(hub, monkeypatch):
+    """Looking up a host takes as long as the system likes; the probe does not wait for it."""
+    from types import SimpleNamespace
+
+    stuck = SimpleNamespace(head=lambda *args, **options: time.sleep(4))
+    monkeypatch.setattr("bigmodel.checkpoints.hub._utils", lambda: SimpleNamespace(get_session=lambda: stuck))
+    started = time.monotonic()
+    assert key_of(TINY) == "model.unreachable"
+    assert time.monotonic() - started < 2
+
+
 def test_a_network_turned_off_is_respected(hub, monkeypatch):
     """HF_HUB_OFFLINE: nothing is asked, and the sentence says so."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -15,7 +15,7 @@ from bigmodel.config import limits_of
 from bigmodel.errors import ConfigError, ModelError
 from bigmodel.generate import GenerateConfig, count_tokens, generate
 from bigmodel.generate import forward as forwards
-from bigmodel.generate.text import shown
+from bigmodel.generate.text import Writer, shown
 from tests import hub
 from tests.unit.fakes import fake, reciting
 
@@ -78,6 +78,20 @@ def test_greedy_with_a_penalty_is_what_transformers_generates(model):
     config = GenerateConfig(max_new_tokens=30, temperature=0.0, repetition_penalty=1.4)
     ours = ids_of(generate(config, "I love the", model))
     assert ours == theirs.tolist()[: len(ours)]
+
+
+def test_the_penalty_counts_the_prompt_too():
+    """The likeliest token stands in the prompt: with a penalty another one wins, without it does not."""
+    (said,) = hub.make_tokenizer()("I")["input_ids"]
+
+    def speak(ids: list[int]) -> torch.Tensor:
+        return torch.zeros(300).index_fill(0, torch.tensor([said]), 3.0).index_fill(0, torch.tensor([7]), 2.0)
+
+    def first(penalty: float) -> int:
+        config = GenerateConfig(max_new_tokens=1, temperature=0.0, repetition_penalty=penalty)
+        return next(generate(config, "I", fake(speak))).token_id
+
+    assert (first(1.0), first(2.0)) == (said, 7)
 
 
 @pytest.mark.parametrize("parts", [[20], [7, 1, 12], [1] * 20])
@@ -181,6 +195,23 @@ def test_bytes_that_are_no_text_do_not_stop_the_text():
 
     pieces = list(generate(GenerateConfig(max_new_tokens=len(script), **GREEDY), "I", fake(speak)))
     assert text_of(pieces).endswith(" the sea")
+
+
+def test_a_space_before_the_first_word_is_kept():
+    """Vocabularies that drop the space at a text's start know from the prompt that this is not the start."""
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.WordLevel({"\u2581I": 0, "\u2581love": 1}, unk_token="\u2581I"))
+    raw.decoder = decoders.Metaspace()
+    writer = Writer(PreTrainedTokenizerFast(tokenizer_object=raw), [0])
+    assert writer.add(1) + writer.add(0) == " love I"
+
+
+def test_a_tokenizer_that_cannot_write_token_by_token_is_refused():
+    """One written in Python only has no stream; a sentence says so."""
+    with pytest.raises(ModelError, match="token by token"):
+        Writer(object(), [0])
 
 
 def test_a_token_is_shown_as_text_bytes_or_name():
