@@ -1,0 +1,190 @@
+"""Recordings in, training batches out: the index, the held-out speakers, the plan of an epoch and the augmentation."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Wave = NDArray[np.float32]
+
+RATE = 16_000
+# How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
+WEIGHTS = {"an4": 4, "fsdd": 2, "speechocean762": 1}
+HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
+# Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
+SPEEDS = ((8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8))
+LONGEST = 14.0
+# The first epochs hold only clips up to so many seconds, alone, with little noise, no masks, no dropout, half batches:
+# a network that has yet to find out that sound and letters go together finds it soonest with single digits.
+EASY = (1.4, 3.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One recording: 16 kHz mono samples kept as int16, and the words in it."""
+
+    corpus: str
+    speaker: str
+    text: str
+    samples: NDArray[np.int16]
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return len(self.samples) / RATE
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one row of a batch will be: the clips that are joined (none: only noise) and the planned seconds."""
+
+    clips: tuple[int, ...]
+    seconds: float
+
+
+def read_clips(folder: str) -> Iterator[Clip]:
+    """Every clip of `folder`/index.tsv, decoded and brought to 16 kHz, one at a time."""
+    import soundfile
+
+    with (Path(folder) / "index.tsv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            wave, rate = soundfile.read(Path(folder) / row["path"], dtype="float32")
+            if rate != RATE:
+                wave = resampled(wave, rate, RATE)
+            samples = (np.clip(wave, -1, 1) * 32767).astype(np.int16)
+            yield Clip(row["corpus"], row["speaker"], row["text"].lower(), samples)
+
+
+def held_out(clips: list[Clip]) -> frozenset[str]:
+    """Speakers kept for judging: the first of each corpus in the order of a hash of the name, so nobody chose them."""
+    chosen: set[str] = set()
+    for corpus in sorted({clip.corpus for clip in clips}):
+        names = {clip.speaker for clip in clips if clip.corpus == corpus}
+        ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+        chosen.update(ranked[: min(HELD_OUT.get(corpus, 1), len(ranked) - 1)])
+    return frozenset(chosen)
+
+
+def plan(clips: list[Clip], rng: np.random.Generator, batch_seconds: float, easy: float = 0) -> list[list[Item]]:
+    """One epoch as batches of items of like length: clips alone or joined, and a few rows of pure noise.
+
+    With `easy` seconds: every clip up to that length once, alone, in half batches.
+    """
+    if easy:
+        alone = [Item((i,), clip.seconds + 0.6) for i, clip in enumerate(clips) if clip.seconds < easy]
+        ranked = sorted(alone, key=lambda item: item.seconds)
+        batches = _cut(ranked, batch_seconds / 2)
+        return [batches[i] for i in rng.permutation(len(batches))]
+    items: list[Item] = []
+    for corpus in sorted({clip.corpus for clip in clips}):
+        own = [i for i, clip in enumerate(clips) if clip.corpus == corpus]
+        for _ in range(WEIGHTS.get(corpus, 1)):
+            order = [own[i] for i in rng.permutation(len(own))]
+            if rng.random() < 0.5:  # neighbours by one voice, as in a real recording; else voices change
+                order.sort(key=lambda i: clips[i].speaker)
+            items += _joined(clips, order, rng)
+    items += [Item((), float(rng.uniform(0.5, 6.0))) for _ in range(max(1, len(items) // 40))]
+    ranked = sorted(items, key=lambda item: item.seconds * rng.uniform(0.9, 1.1))
+    batches = _cut(ranked, batch_seconds)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _joined(clips: list[Clip], order: list[int], rng: np.random.Generator) -> Iterator[Item]:
+    """Walk through `order`; digits are joined most of the time, longer clips now and then."""
+    at = 0
+    while at < len(order):
+        digit = clips[order[at]].seconds < 1.0
+        count = int(rng.integers(2, 11)) if digit and rng.random() < 0.6 else 1
+        if not digit and rng.random() < 0.25:
+            count = int(rng.integers(2, 4))
+        group, seconds = [order[at]], clips[order[at]].seconds + 0.6
+        for follower in order[at + 1 : at + count]:
+            if seconds + clips[follower].seconds > LONGEST:
+                break
+            group.append(follower)
+            seconds += clips[follower].seconds + 0.3
+        at += len(group)
+        yield Item(tuple(group), seconds)
+
+
+def _cut(ranked: list[Item], batch_seconds: float) -> list[list[Item]]:
+    batches: list[list[Item]] = [[]]
+    for item in ranked:
+        if batches[-1] and (len(batches[-1]) + 1) * item.seconds > batch_seconds:
+            batches.append([])
+        batches[-1].append(item)
+    return batches
+
+
+def resampled(wave: Wave, old: int, new: int) -> Wave:
+    """`wave` of shape (n,) from rate `old` to rate `new`."""
+    import torch
+    from torchaudio.functional import resample
+
+    out: Wave = resample(torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32)), old, new).numpy()
+    return out
+
+
+def make(item: Item, clips: list[Clip], rng: np.random.Generator, easy: bool = False) -> tuple[Wave, str]:
+    """Samples (n,) and text of one item: other speed, pauses, a room, a narrow band, noise, another loudness."""
+    speed = (1, 1) if easy else SPEEDS[rng.integers(len(SPEEDS))]
+    parts = [_quiet(rng.uniform(0.1, 0.6))]
+    for number, index in enumerate(item.clips):
+        if number:
+            parts.append(_quiet(0.05 + rng.exponential(0.25)))
+        clip: Wave = np.divide(clips[index].samples, np.float32(32768), dtype=np.float32)
+        if speed != (1, 1):
+            clip = resampled(clip, *speed)
+        parts.append(clip * np.float32(10 ** (rng.uniform(-4, 4) / 20)))
+    parts.append(_quiet(rng.uniform(0.1, 0.6) if item.clips else item.seconds))
+    wave = np.concatenate(parts)[: int(RATE * (LONGEST + 6))]
+    return _disturbed(wave, rng, easy), " ".join(clips[i].text for i in item.clips)
+
+
+def _quiet(seconds: float) -> Wave:
+    return np.zeros(int(seconds * RATE), np.float32)
+
+
+def _disturbed(wave: Wave, rng: np.random.Generator, easy: bool) -> Wave:
+    """Room, band and noise, all in the frequency domain: one transform there and one back.
+
+    There is nearly always some noise: the features are normalised over a row, and digital silence beside speech (the
+    logarithm of nothing) would squeeze all that is speech into a corner.
+    """
+    size = 1 << int(len(wave) - 1).bit_length()
+    freqs = np.fft.rfftfreq(size, 1 / RATE).astype(np.float32)
+    loud = float(np.sqrt(np.mean(wave**2)))
+    spectrum = np.fft.rfft(wave, size)
+    if not easy and rng.random() < 0.25:
+        spectrum = spectrum * _room(rng, size)
+    if easy or rng.random() < 0.95 or loud == 0:
+        tilt = (np.maximum(freqs, 50) / 1000) ** -rng.uniform(0, 1)  # from white to pink-and-darker noise
+        noise = np.fft.rfft(rng.standard_normal(size).astype(np.float32)) * tilt
+        power = float(np.sqrt(np.mean(np.abs(noise) ** 2) / size)) + 1e-9
+        snr = rng.uniform(5, 25) if not easy and rng.random() < 0.3 else rng.uniform(25, 50)
+        spectrum = spectrum + noise * ((loud or 0.05) * 10 ** (-snr / 20) / power)
+    if not easy and rng.random() < 0.3:  # a telephone, a cheap microphone
+        spectrum[freqs > rng.uniform(3400, 7500)] = 0
+        spectrum[freqs < rng.uniform(0, 250)] = 0
+    wave = np.fft.irfft(spectrum, size)[: len(wave)].astype(np.float32)
+    peak = float(np.abs(wave).max()) + 1e-9
+    return wave * np.float32(10 ** (rng.uniform(-35, 0) / 20) / peak)
+
+
+def _room(rng: np.random.Generator, size: int) -> NDArray[np.complex128]:
+    """The answer of a small room: the direct sound, then noise that dies away in 0.1 to 0.4 seconds."""
+    length = int(RATE * rng.uniform(0.1, 0.4))
+    tail = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
+    tail *= rng.uniform(0.1, 0.6) / np.sqrt(np.sum(tail**2))
+    tail[: RATE // 200] = 0
+    tail[0] = 1
+    return np.fft.rfft(tail, size)

@@ -1,0 +1,151 @@
+"""The step functions: a piece of sound through the model, and what it said as words. The only place with torch here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bigmodel.audio import RATE
+from bigmodel.transcribe.cut import FRAME, Piece, levels
+from bigmodel.transcribe.spell import Word, alphabet, letters, spread, words
+
+if TYPE_CHECKING:
+    from bigmodel.audio import Wave
+    from bigmodel.checkpoints import SpeechModel
+    from bigmodel.transcribe import TranscribeConfig
+
+LEAST = RATE // 2  # shorter pieces are made so long with silence: convolutions need something to stand on
+
+
+def hear(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[tuple[Word, ...], int]:
+    """The words of a piece and the sample at which the next one begins (a forced cut moves to a gap between words)."""
+    if piece.silent:
+        return (), piece.last
+    found = hear_ctc(piece, model) if model.kind == "ctc" else hear_seq2seq(config, piece, model)
+    last = _gap(found, piece) if piece.forced else piece.last
+    first, end = piece.first / RATE, last / RATE
+    # Two overlapping pieces may hear a word at the seam a little apart: its middle decides, and the seam bounds it.
+    own = (word for word in found if first <= (word.start + word.end) / 2 < end)
+    return tuple(replace(word, start=max(first, word.start), end=min(end, word.end)) for word in own), last
+
+
+def hear_ctc(piece: Piece, model: SpeechModel) -> tuple[Word, ...]:
+    """Greedy path of a CTC model through all samples of the piece."""
+    ids, probabilities = path(_padded(piece.samples), model)
+    book = alphabet(model.processor.tokenizer, model.model.config.vocab_size)
+    begin = piece.start / RATE
+    step = frame_seconds(model, len(ids), max(LEAST, len(piece.samples)))
+    return words(letters(ids, probabilities, book), begin, step, begin + len(piece.samples) / RATE)
+
+
+def path(samples: Wave, model: SpeechModel) -> tuple[list[int], list[float]]:
+    """Samples (n,) at 16 kHz → the likeliest token of every frame and its probability."""
+    import torch
+
+    with torch.inference_mode():
+        inputs = model.processor(samples, sampling_rate=model.sample_rate, return_tensors="pt").to(model.device)
+        best = model.model(**inputs).logits[0].float().softmax(-1).max(-1)
+        return best.indices.tolist(), best.values.tolist()
+
+
+def frame_seconds(model: SpeechModel, frames: int, samples: int) -> float:
+    """How long one frame of the model's output lasts: as its configuration says, else by division."""
+    ratio = getattr(model.model.config, "inputs_to_logits_ratio", None)
+    factor = getattr(getattr(model.model.config, "encoder_config", None), "subsampling_factor", None)
+    if ratio is None and factor is not None:
+        ratio = factor * model.processor.feature_extractor.hop_length
+    return (ratio or samples / max(1, frames)) / RATE
+
+
+def hear_seq2seq(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[Word, ...]:
+    """Whisper and its like. Words have the model's own token times where it has heads for that; otherwise they are laid
+    out over the part of the piece that can be heard, by their length: an estimate."""
+    own = piece.samples[piece.first - piece.start : piece.last - piece.start]
+    out = write(config, _padded(own), model)
+    tokenizer = model.processor.tokenizer
+    special = set(tokenizer.all_special_ids)
+    scores, tokens = out["scores"], out["tokens"]
+    kept = [i for i, token in enumerate(tokens) if token not in special and token < len(tokenizer)]
+    groups = _word_groups(tokenizer, tokens, kept)
+    texts = [tokenizer.decode([tokens[i] for i in group]).strip() for group in groups]
+    sure = [float(np.exp(np.mean([scores[i] for i in group]))) for group in groups]
+    named = [n for n, text in enumerate(texts) if text]
+    begin, end = _audible(own, piece.first / RATE, config.silence_db)
+    if out["times"] is None:
+        return spread([texts[n] for n in named], [sure[n] for n in named], begin, end)
+    return _timed(groups, texts, sure, named, out["times"], piece.first / RATE, piece.last / RATE)
+
+
+def write(config: TranscribeConfig, samples: Wave, model: SpeechModel) -> dict[str, Any]:
+    """Samples (n,) → new tokens, their log probabilities, and their end times in seconds or None."""
+    import torch
+
+    whisper = model.model.config.model_type == "whisper"
+    settings = model.model.generation_config
+    options: dict[str, Any] = {"return_dict_in_generate": True, "output_scores": True}
+    if whisper and getattr(settings, "is_multilingual", False):
+        options |= {"task": "transcribe", "language": None if config.language == "auto" else config.language}
+    if whisper and getattr(settings, "alignment_heads", None):
+        options["return_token_timestamps"] = True
+    with torch.inference_mode():
+        inputs = model.processor(
+            samples, sampling_rate=model.sample_rate, return_tensors="pt", return_attention_mask=True
+        ).to(model.device)
+        out = model.model.generate(**inputs, **options)
+        tokens = out.sequences[0].tolist()[-len(out.scores) :]
+        scores = [float(s[0].float().log_softmax(-1)[t]) for s, t in zip(out.scores, tokens, strict=False)]
+    times = getattr(out, "token_timestamps", None)
+    return {"tokens": tokens, "scores": scores, "times": None if times is None else times[0].tolist()[-len(tokens) :]}
+
+
+def _word_groups(tokenizer: Any, tokens: list[int], kept: list[int]) -> list[list[int]]:
+    """Positions of the tokens of each word: a token whose text begins with a space begins a word."""
+    groups: list[list[int]] = []
+    for i in kept:
+        text = tokenizer.decode([tokens[i]])
+        if not groups or text.startswith(" "):
+            groups.append([])
+        groups[-1].append(i)
+    return groups
+
+
+def _timed(
+    groups: list[list[int]],
+    texts: list[str],
+    sure: list[float],
+    named: list[int],
+    times: list[float],
+    begin: float,
+    end: float,
+) -> tuple[Word, ...]:
+    """Words between the times of their tokens, kept in order and inside the piece."""
+    out: list[Word] = []
+    for n in named:
+        start = max(out[-1].end if out else begin, begin + times[groups[n][0]])
+        stop = min(end, max(start + 0.02, begin + times[min(groups[n][-1] + 1, len(times) - 1)]))
+        if start < stop:
+            out.append(Word(texts[n], round(start, 3), round(stop, 3), round(sure[n], 4)))
+    return tuple(out)
+
+
+def _audible(samples: Wave, begin: float, silence_db: float) -> tuple[float, float]:
+    """From the first to the last moment above silence, in seconds of the recording."""
+    level = levels(samples)
+    loud = np.flatnonzero(level > max(silence_db, level.max() - 30))
+    return begin + int(loud[0]) * FRAME / RATE, begin + min(len(samples), int(loud[-1] + 1) * FRAME) / RATE
+
+
+def _gap(found: tuple[Word, ...], piece: Piece) -> int:
+    """The middle of the gap between two words that is nearest to the planned cut; the plan itself if there is none."""
+    middles = [(a.end + b.start) / 2 for a, b in pairwise(found)]
+    inside = [m for m in middles if piece.first / RATE + 0.5 < m < (piece.start + len(piece.samples)) / RATE - 0.1]
+    if not inside:
+        return piece.last
+    return round(min(inside, key=lambda m: abs(m - piece.last / RATE)) * RATE)
+
+
+def _padded(samples: Wave) -> Wave:
+    return np.pad(samples, (0, max(0, LEAST - len(samples))))
