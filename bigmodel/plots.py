@@ -142,7 +142,7 @@ def _pair(figure: go.Figure, epochs: Sequence[EpochRow], words: Words, measure: 
         y = [number(getattr(row, name)) for row in rows]
         figure.add_scatter(x=x, y=y, name=words[part], mode="lines+markers", line={"color": colour, "width": 2})
     figure.update_traces(marker={"size": 4}, selector={"mode": "lines+markers"})
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"})
 
 
 def _band(figure: go.Figure, x: list[int], values: list[list[float]], colour: str) -> None:
@@ -167,7 +167,7 @@ def rate_curves(rounds: Sequence[RoundRow], words: Words, *, log: bool = True) -
         last = rows[-1].trials[place]
         broken = last.diverged_at is not None
         colour = GREY if broken else rate_colour(place, count)
-        name = f"{last.learning_rate:g}" + (f" ({words['diverged']})" if broken else "")
+        name = f"{last.learning_rate:.3g}" + (f" ({words['diverged']})" if broken else "")
         points = [(row.number, number(row.trials[place].valid_loss)) for row in rows]
         if broken:
             points = [(row.number, y) for row, (_, y) in zip(rows, points, strict=True) if _runs(row, place)]
@@ -177,7 +177,7 @@ def rate_curves(rounds: Sequence[RoundRow], words: Words, *, log: bool = True) -
             name=name,
             mode="lines+markers",
             line={"color": colour, "width": 2},
-            marker={"size": [4] * (len(points) - 1) + [11 if broken else 4], "symbol": _symbols(len(points), broken)},
+            marker=_markers(len(points), broken),
         )
     if log:
         figure.update_yaxes(type="log")
@@ -188,8 +188,11 @@ def _runs(row: RoundRow, place: int) -> bool:
     return row.trials[place].diverged_at is None
 
 
-def _symbols(points: int, broken: bool) -> list[str]:
-    return ["circle"] * (points - 1) + ["x" if broken else "circle"]
+def _markers(points: int, broken: bool) -> dict[str, Any]:
+    """Small dots; the last one of a broken curve is a cross."""
+    if not broken:
+        return {"size": 4}
+    return {"size": [4] * (points - 1) + [11], "symbol": ["circle"] * (points - 1) + ["x"], "line": {"width": 0}}
 
 
 def rate_axis(ranking: Sequence[RankRow], words: Words) -> go.Figure:
@@ -211,7 +214,7 @@ def rate_axis(ranking: Sequence[RankRow], words: Words) -> go.Figure:
         top = max((value for value in y if value is not None), default=1.0)
         marker = {"color": GREY, "size": 11, "symbol": "x"}
         figure.add_scatter(x=broken, y=[top] * len(broken), name=words["diverged"], mode="markers", marker=marker)
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", tickformat="~g")
     figure.update_yaxes(type="log")
     return figure
 

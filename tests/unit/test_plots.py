@@ -48,7 +48,7 @@ def test_a_figure_is_new_transparent_and_named(name):
     assert figure.layout.xaxis.title.text
     assert figure.layout.yaxis.title.text
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert '"template"' not in figure.to_json()
+    assert '"template":{}' in figure.to_json()
 
 
 def test_words_come_from_outside():
