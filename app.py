@@ -21,19 +21,18 @@ from bigmodel.ui.widgets import Page
 def build(runs: Runs | None = None) -> gr.Blocks:
     """The page: a header and four tabs, all driven by the runs of their visitors."""
     serve_plotly()
-    name = "BigModel Lab · 大模型实验室"
-    with gr.Blocks(title=name, fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
+    with gr.Blocks(title="BigModel Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         page = Page()
         live = Live(runs or Runs(slots=max(2, os.cpu_count() or 2)), page)
         switcher = masthead.build(page)
         with gr.Tabs() as tabs:
-            with page.words(gr.Tab(id="train", elem_id="tab-train"), label="train.tab"):
-                lesson = train.build(page, live)
-            with page.words(gr.Tab(id="compare", elem_id="tab-compare"), label="compare.tab"):
-                compare.build(page, live, tabs, lesson)
-            with page.words(gr.Tab(id="generate", elem_id="tab-generate"), label="generate.tab"):
+            with page.tab("train"):
+                desk = train.build(page, live)
+            with page.tab("compare"):
+                compare.build(page, live, tabs, desk)
+            with page.tab("generate"):
                 generate.build(page, live)
-            with page.words(gr.Tab(id="transcribe", elem_id="tab-transcribe"), label="transcribe.tab"):
+            with page.tab("transcribe"):
                 transcribe.build(page, live)
         masthead.connect(blocks, switcher, page, live)
     return blocks.queue(max_size=64, default_concurrency_limit=None, api_open=False)
@@ -45,7 +44,6 @@ def launch_arguments() -> dict[str, Any]:
         "theme": theme(),
         "css": CSS,
         "share": False,
-        "show_error": False,
         "max_file_size": "200mb",
         "enable_monitoring": False,
         "run_history": False,

@@ -274,7 +274,6 @@ def _add_transcribe(sub: argparse.ArgumentParser) -> None:
 
 
 def _transcribe(parsed: argparse.Namespace) -> Iterator[Any]:
-    from bigmodel.audio import open_sound
     from bigmodel.checkpoints import load_speech, ready
     from bigmodel.transcribe import TranscribeConfig, transcribe
 
@@ -283,7 +282,7 @@ def _transcribe(parsed: argparse.Namespace) -> Iterator[Any]:
     model = load_speech(parsed.model)
     for file in parsed.files:
         segments = []
-        for segment in _until_interrupted(transcribe(config, open_sound(file), model)):
+        for segment in _until_interrupted(transcribe(config, file, model)):
             segments.append(segment)
             yield segment
         words = [asdict(w) for segment in segments for w in segment.words]

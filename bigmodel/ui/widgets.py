@@ -55,6 +55,10 @@ class Page:
             updates[id(component)] |= properties(language)
         return [gr.update(**updates[id(component)]) for component in self.worded]
 
+    def tab(self, name: str) -> Any:
+        """A tab that says `<name>.tab`; to be used in `with`."""
+        return self.words(gr.Tab(id=name, elem_id=f"tab-{name}"), label=f"{name}.tab")
+
     def button(self, key: str, **kwargs: Any) -> gr.Button:
         """A button that says `key`."""
         button: gr.Button = self.words(gr.Button("", **kwargs), value=key)
