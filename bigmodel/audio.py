@@ -268,7 +268,7 @@ def _sized(waves: Iterator[Wave], size: int) -> Iterator[Wave]:
 @dataclass(frozen=True)
 class Picture:
     """A recording to look at. `low`/`high`: the waveform's extremes in even steps; `mel`: uint8 (bins x columns), row
-    by row from the lowest frequency, 0 = `floor` dB below the loudest, 255 = the loudest."""
+    by row from the lowest frequency to `top` Hz, evenly in mel, 0 = `floor` dB below the loudest, 255 = the loudest."""
 
     seconds: float
     low: tuple[float, ...]
@@ -277,9 +277,10 @@ class Picture:
     bins: int
     columns: int
     floor: float
+    top: float = RATE / 2
 
 
-def picture(sound: Sound, points: int = 600, bins: int = 64, floor: float = 70.0) -> Picture:
+def picture(sound: Sound, points: int = 480, bins: int = 64, floor: float = 70.0) -> Picture:
     """Waveform envelope and log-mel spectrogram of a recording of any length, at most `points` columns each."""
     lows: list[NDArray[np.float32]] = []
     highs: list[NDArray[np.float32]] = []

@@ -280,3 +280,58 @@ def _regions(classes: int) -> list[list[float | str]]:
         colour = PALETTE[k % len(PALETTE)]
         scale += [[k / classes, tint(colour, 0.08)], [(k + 0.99) / classes, tint(colour, 0.55)]]
     return [*scale, [1, scale[-1][1]]]
+
+
+class SoundPicture(Protocol):
+    """What the two charts of a recording need (see `audio.Picture`)."""
+
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def low(self) -> Sequence[float]: ...
+    @property
+    def high(self) -> Sequence[float]: ...
+    @property
+    def mel(self) -> bytes: ...
+    @property
+    def bins(self) -> int: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def top(self) -> float: ...
+
+
+def waveform(picture: SoundPicture, words: Words) -> go.Figure:
+    """How loud a recording is over time: between its lowest and its highest sample of each moment."""
+    figure = blank(words["seconds"], words["amplitude"])
+    step = picture.seconds / max(1, len(picture.high))
+    there = [round((i + 0.5) * step, 4) for i in range(len(picture.high))]
+    figure.add_scatter(
+        x=[*there, *reversed(there)], y=[*picture.high, *reversed(picture.low)],
+        fill="toself", mode="lines", line={"width": 1, "color": PALETTE[0]}, fillcolor=tint(PALETTE[0], 0.6),
+        hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    figure.update_xaxes(range=[0, picture.seconds])
+    return figure
+
+
+def spectrogram(picture: SoundPicture, words: Words) -> go.Figure:
+    """Which pitches are loud when, low ones below: what the ear, and the model, make of the waveform."""
+    figure = blank(words["seconds"], words["hertz"])
+    step = picture.seconds / max(1, picture.columns)
+    figure.add_heatmap(
+        z=np.frombuffer(picture.mel, np.uint8).reshape(picture.bins, picture.columns),
+        x0=step / 2, dx=step, y0=0, dy=1, zmin=0, zmax=255, zsmooth="fast", showscale=False, hoverinfo="skip",
+        colorscale=[[0, tint(PALETTE[0], 0.0)], [0.5, tint(PALETTE[0], 0.45)], [1, tint(PALETTE[1], 1.0)]],
+    )  # fmt: skip
+    marks = [hertz for hertz in (250, 500, 1000, 2000, 4000, 8000) if hertz <= picture.top]
+    places = [_mel(hertz) / _mel(picture.top) * (picture.bins + 1) - 1 for hertz in marks]
+    figure.update_xaxes(range=[0, picture.seconds], showgrid=False)
+    figure.update_yaxes(range=[-0.5, picture.bins - 0.5], showgrid=False)
+    figure.update_yaxes(tickvals=places, ticktext=[str(hertz) for hertz in marks])
+    return figure
+
+
+def _mel(hertz: float) -> float:
+    """The mel scale: steps that sound alike (O'Shaughnessy 1987)."""
+    return 2595 * math.log10(1 + hertz / 700)

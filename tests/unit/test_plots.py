@@ -10,6 +10,7 @@ from bigmodel import plots
 WORDS = {
     "epoch": "轮次", "loss": "损失", "accuracy": "准确率", "train": "训练集", "valid": "验证集", "rate": "学习率",
     "valid_loss": "验证损失", "diverged": "发散", "best": "最佳", "truth": "真实类别", "guess": "预测类别",
+    "seconds": "秒", "amplitude": "振幅", "hertz": "频率",
 }  # fmt: skip
 
 
@@ -28,6 +29,11 @@ def trial(rate, loss, diverged_at=None, best=False):
     return Plain(learning_rate=rate, valid_loss=loss, diverged_at=diverged_at, best=best)
 
 
+SOUND = Plain(
+    seconds=2.0, low=(-0.5, -0.1), high=(0.25, 0.1), mel=bytes([0, 10, 20, 30, 40, 255]), bins=3, columns=2, top=8000.0
+)
+
+
 FIGURES = {
     "loss": lambda: plots.loss_curves(epochs(3), WORDS),
     "accuracy": lambda: plots.accuracy_curves(epochs(3), WORDS),
@@ -37,6 +43,8 @@ FIGURES = {
     "boundary": lambda: plots.boundary(
         bytes([255] * 3600 + [0] * 3600), (0, 1, 0, 1), [(0.5, 0.5, 0)], "ab", ["u", "v"]
     ),
+    "waveform": lambda: plots.waveform(SOUND, WORDS),
+    "spectrogram": lambda: plots.spectrogram(SOUND, WORDS),
 }
 
 
@@ -113,3 +121,19 @@ def test_the_boundary_shows_class_and_confidence():
     assert (int(z[0][0]), int(z[59][59])) == (99, 199)
     assert (figure.data[0].dx, figure.data[0].dy) == (1, 1)
     assert [list(trace.x) for trace in figure.data[1:]] == [[1], [3]]
+
+
+def test_the_waveform_runs_between_lowest_and_highest():
+    """One closed outline: up along the highest samples, back along the lowest, from the first to the last second."""
+    trace = plots.waveform(SOUND, WORDS).data[0]
+    assert trace.x == (0.5, 1.5, 1.5, 0.5)
+    assert trace.y == (0.25, 0.1, -0.1, -0.5)
+
+
+def test_the_spectrogram_has_low_pitches_below_and_names_them():
+    """Row 0 is the lowest band; 8000 Hz stands one step above the highest of the bands that end there."""
+    figure = plots.spectrogram(SOUND, WORDS)
+    assert figure.data[0].z.tolist() == [[0, 10], [20, 30], [40, 255]]
+    ticks = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+    assert ticks["8000"] == pytest.approx(3.0)
+    assert ticks["250"] < ticks["1000"] < ticks["4000"]
