@@ -25,7 +25,6 @@ from bigmodel.recipes.speech_en.scores import Score, score
 if TYPE_CHECKING:
     import torch
 
-FRAME_SECONDS = 0.04
 SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
 
 
@@ -41,12 +40,12 @@ class SpeechEnConfig:
     seed: int = bounded(42, 0, 2**31 - 1)
     threads: int = bounded(2, 1, 64)
     device: str = chosen("cpu", "cpu", "cuda")
-    layers: int = bounded(7, 1, 48)
+    layers: int = bounded(6, 1, 48)
     width: int = bounded(144, 16, 2048)
     heads: int = bounded(4, 1, 64)
     dropout: float = bounded(0.1, 0.0, 0.9)
     batch_seconds: float = bounded(32.0, 1.0, 10_000.0)
-    rate: float = bounded(1e-3, 1e-6, 1.0, log=True)
+    rate: float = bounded(7e-4, 1e-6, 1.0, log=True)
 
     def __post_init__(self) -> None:
         check(self)
@@ -130,21 +129,23 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     def keep() -> None:
         save_state(Path(config.checkpoints), model, [optimizer], {"step": step, "seconds": seconds(), "heard": heard})
 
-    while (done := progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
-        factor = warm_hold_decay(done, warm=0.12, decay=0.5)
-        batch = batches.make(step)
-        loss = train_step(config, model, optimizer, extractor, batch, config.rate * factor, step)
-        step, heard = step + 1, heard + sum(len(wave) for wave in batch.waves) / sounds.RATE
-        yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
-        now = time.perf_counter() - begun
-        if now - saved > SAVE_EVERY:
-            saved = now
-            keep()
-        if now - checked > CHECK_EVERY or (not checked and now > 240):
-            checked = now
-            yield _export(config, model, step)
-            yield from _check(config, model, extractor, _some(unknown), step, seconds)
-    keep()
+    try:
+        while (done := progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
+            factor = warm_hold_decay(done, warm=0.03, decay=0.5)
+            batch = batches.make(step)
+            loss = train_step(config, model, optimizer, extractor, batch, config.rate * factor, step)
+            step, heard = step + 1, heard + sum(len(wave) for wave in batch.waves) / sounds.RATE
+            yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
+            now = time.perf_counter() - begun
+            if now - saved > SAVE_EVERY:
+                saved = now
+                keep()
+            if now - checked > CHECK_EVERY or (not checked and now > 240):
+                checked = now
+                yield _export(config, model, step)
+                yield from _check(config, model, extractor, _some(unknown), step, seconds)
+    finally:  # a stop keeps what has been learnt
+        keep()
     yield _export(config, model, step)
     yield from evaluate(config)
 
@@ -175,7 +176,8 @@ def evaluate(config: SpeechEnConfig) -> Iterator[Event]:
     picked = sorted(rng.permutation(len(unknown))[:400], key=lambda i: unknown[i].corpus)
     samples = tuple(_few(unknown, heard, picked))
     yield from samples
-    write_card(config, model, checked, samples, notes, clips, away)
+    if notes:  # without the notes of a training here there is nothing new to say; the figures are in the events
+        write_card(config, model, checked, samples, notes, clips, away)
 
 
 def _few(clips: list[sounds.Clip], heard: list[str], picked: list[int], each: int = 5) -> Iterator[Sample]:

@@ -1,0 +1,200 @@
+"""The speech recipe on a miniature: it learns, keeps, resumes, saves; and the model that ships hears its example."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bigmodel.errors import DataError
+from bigmodel.recipes import speech_en
+from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, network, scores, sounds
+
+SHIPPED = Path(speech_en.__file__).parents[2] / "pretrained" / "speech-en"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve clips: three corpora, two speakers each, a tone per word."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("speech")
+    rng = np.random.default_rng(0)
+    with (folder / "index.tsv").open("w", newline="") as out:
+        rows = csv.writer(out, delimiter="\t")
+        rows.writerow(("path", "corpus", "speaker", "seconds", "text"))
+        for number, (corpus, voice) in enumerate(itertools.product(("an4", "fsdd", "speechocean762"), "aabb")):
+            rate, seconds = (8_000 if corpus == "fsdd" else 16_000), 0.6 + 0.1 * number
+            wave = np.sin(np.arange(int(seconds * rate)) * (0.1 + 0.01 * number)) * 0.3
+            soundfile.write(folder / f"{number}.wav", wave + rng.normal(0, 0.01, len(wave)), rate)
+            rows.writerow(
+                (f"{number}.wav", corpus, f"{corpus}-{voice}", f"{seconds:.2f}", ("YES", "NO IT'S")[number % 2])
+            )
+    return folder
+
+
+def settings(data: Path, folder: Path, **others: object) -> SpeechEnConfig:
+    small = {"layers": 1, "width": 16, "heads": 2, "batch_seconds": 4.0, "threads": 1, "steps": 4}
+    places = {"data": str(data), "out": str(folder / "model"), "checkpoints": str(folder / "kept")}
+    return SpeechEnConfig(**{**small, **places, **others})  # type: ignore[arg-type]
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def test_it_trains_saves_measures_and_writes_its_card(data: Path, tmp_path: Path) -> None:
+    """A run of four steps ends with a model that transformers loads, error rates by corpus, samples and a card."""
+    from transformers import AutoModelForCTC, AutoProcessor
+
+    events = list(speech_en.cook(settings(data, tmp_path)))
+    steps = [event for event in events if isinstance(event, speech_en.Step)]
+    assert [step.step for step in steps] == [1, 2, 3, 4]
+    assert all(np.isfinite(step.loss) for step in steps)
+    checked = next(event for event in events if isinstance(event, speech_en.Checked))
+    assert [score.corpus for score in checked.scores] == ["an4", "fsdd", "speechocean762"]
+    assert sum(isinstance(event, speech_en.Sample) for event in events) == 6
+    model = AutoModelForCTC.from_pretrained(tmp_path / "model", local_files_only=True)
+    processor = AutoProcessor.from_pretrained(tmp_path / "model", local_files_only=True)
+    logits = model(**processor(np.zeros(16_000, np.float32), sampling_rate=16_000)).logits
+    assert logits.shape == (1, 26, 29)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "CC BY-SA 4.0" in card
+    assert "4 steps" in card
+    assert "{" not in card
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
+    """Stopped after two steps and called again, it ends with the weights of a run that was never stopped."""
+    for _ in speech_en.cook(settings(data, tmp_path / "whole")):
+        pass
+    first = speech_en.cook(settings(data, tmp_path / "twice"))
+    for event in first:
+        if isinstance(event, speech_en.Step) and event.step == 2:
+            break
+    first.close()
+    again = [e for e in speech_en.cook(settings(data, tmp_path / "twice")) if isinstance(e, speech_en.Step)]
+    assert [step.step for step in again] == [3, 4]
+    whole, twice = weights(tmp_path / "whole"), weights(tmp_path / "twice")
+    assert whole.keys() == twice.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, twice[name], err_msg=name)
+
+
+def test_another_seed_gives_other_weights(data: Path, tmp_path: Path) -> None:
+    """The seed decides."""
+    for seed in (1, 2):
+        for _ in speech_en.cook(settings(data, tmp_path / str(seed), seed=seed, steps=1)):
+            pass
+    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
+    assert any(not np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_held_out_voices_are_never_learnt_from(data: Path) -> None:
+    """One voice of each corpus is kept away, the same every time, and one is left to learn from."""
+    clips = list(sounds.read_clips(str(data)))
+    away = sounds.held_out(clips)
+    assert away == sounds.held_out(clips[::-1])
+    for corpus in ("an4", "fsdd", "speechocean762"):
+        assert len([name for name in away if name.startswith(corpus)]) == 1
+
+
+def test_a_batch_depends_on_seed_and_step_alone(data: Path, tmp_path: Path) -> None:
+    """Asked for step 30 at once, a new plan gives what one gives that went through all the steps before."""
+    config, clips = settings(data, tmp_path), list(sounds.read_clips(str(data)))
+    walked = Batches(config, clips)
+    for step in range(40):
+        walked.make(step)
+    one, two = walked.make(40), Batches(config, clips).make(40)
+    assert one.texts == two.texts
+    assert not one.easy
+    for a, b in zip(one.waves, two.waves, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_everything_is_heard_in_an_epoch_and_noise_says_nothing(data: Path) -> None:
+    """Each clip comes as often as its corpus weighs; a row without clips has sound but an empty text."""
+    clips = list(sounds.read_clips(str(data)))
+    rng = np.random.default_rng(0)
+    items = [item for batch in sounds.plan(clips, rng, 6.0) for item in batch]
+    counts = np.bincount([i for item in items for i in item.clips], minlength=len(clips))
+    assert counts.tolist() == [sounds.WEIGHTS[clip.corpus] for clip in clips]
+    empty = next(item for item in items if not item.clips)
+    wave, text = sounds.make(empty, clips, rng)
+    assert text == ""
+    assert np.abs(wave).max() > 0
+    joined = next(item for item in items if len(item.clips) > 1)
+    assert sounds.make(joined, clips, rng)[1].split() == " ".join(clips[i].text for i in joined.clips).split()
+
+
+def test_letters_go_to_ids_and_back() -> None:
+    """Our greedy rule, the shipped tokenizer and transformers' processor agree on ids and text."""
+    processor = network.processor()
+    ids = network.encode("It's OK")
+    assert ids == processor.tokenizer("It's OK").input_ids
+    path = [0, *(i for letter in ids for i in (letter, letter, 0))]
+    assert network.greedy(path) == processor.decode(path) == "it's ok"
+    assert network.greedy([8, 8, 0, 8]) == "ff"
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "errors"), [("a b c", "a b c", 0), ("a b c", "a c", 1), ("a", "b c", 2), ("a b", "", 2)]
+)
+def test_word_errors_are_counted(said: str, heard: str, errors: int) -> None:
+    """Insertions, deletions and replacements count one each."""
+    assert scores.distance(said.split(), heard.split()) == errors
+
+
+def test_intervals_hold_the_rate() -> None:
+    """The rate is errors over words, and lies inside its interval."""
+    clips = [sounds.Clip("c", "s", "a b c d", np.zeros(1, np.int16))] * 30
+    score = scores.score(clips, ["a b c d"] * 20 + ["a b c x"] * 10)[0]
+    assert score.wer == pytest.approx(10 / 120, abs=1e-4)
+    assert score.wer_low < score.wer < score.wer_high
+
+
+def test_a_folder_without_an_index_is_named(tmp_path: Path) -> None:
+    """The wrong folder gives one sentence that says what is missing."""
+    with pytest.raises(DataError, match=r"index\.tsv"):
+        next(speech_en.cook(settings(tmp_path, tmp_path)))
+
+
+def test_the_settings_load_nothing_heavy() -> None:
+    """The command line can list the options without waiting for torch."""
+    code = "import sys, bigmodel.recipes.speech_en; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_shipped_file_is_small() -> None:
+    """No file is over 10 MB, weights are safetensors, and the card is there."""
+    files = [path for path in SHIPPED.iterdir() if path.is_file()]
+    assert {path.name for path in files} >= {"README.md", "model.safetensors", "config.json", "example.flac"}
+    assert all(path.stat().st_size < 10_000_000 for path in files)
+    assert not [path for path in files if path.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_the_shipped_model_hears_the_example() -> None:
+    """The example recording, of a voice that was never heard in training, is transcribed word for word."""
+    from bigmodel.checkpoints import load_speech
+    from bigmodel.transcribe import TranscribeConfig, transcribe
+
+    segments = list(transcribe(TranscribeConfig(), SHIPPED / "example.flac", load_speech(str(SHIPPED))))
+    assert " ".join(segment.text for segment in segments if segment.text) == speech_en.EXAMPLE
+
+
+def test_the_shipped_model_is_silent_in_silence() -> None:
+    """Faint noise, loud enough to reach the model, is not taken for words."""
+    from bigmodel.checkpoints import load_speech
+    from bigmodel.transcribe import TranscribeConfig, transcribe
+
+    noise = np.random.default_rng(0).normal(0, 0.003, 16_000 * 6).astype(np.float32)
+    segments = list(transcribe(TranscribeConfig(), (16_000, noise), load_speech(str(SHIPPED))))
+    assert not any(segment.text for segment in segments)
