@@ -103,33 +103,22 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015. torch's fused kernel knows one rate only, so it makes a step of rate 1 that we then scale.
+    """Kingma and Ba 2015. torch's fused kernel knows one rate only, so it makes a step of rate 1 that we then scale."""
 
-    Block by block, so that a block stays in the processor's cache through both.
-    """
-
-    states = 2
-    BLOCK = 32_768
+    states = 3
 
     def __init__(self, stack: Stack, knobs: Knobs) -> None:
         super().__init__(stack, knobs)
         self.count = torch.zeros(())
 
-    def _spread(self) -> None:
-        super()._spread()
-        unit = torch.zeros(min(self.BLOCK, len(self.down)))
-        flats = (self.stack.numbers, self.stack.slopes, *self.memory, self.down)
-        parts = zip(*(torch.split(flat, self.BLOCK) for flat in flats), strict=True)
-        self.blocks = [(unit[: len(part[0])], *part) for part in parts]
-
     def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
+        mean, square, unit = self.memory
         self.count += 1
-        for unit, number, slope, mean, square, down in self.blocks:
-            torch._fused_adam_(
-                [unit.zero_()], [slope], [mean], [square], [], [self.count],
-                lr=1.0, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
-            )  # fmt: skip
-            number.addcmul_(unit, down, value=-1)
+        torch._fused_adam_(
+            [unit.zero_()], [slopes], [mean], [square], [], [self.count],
+            lr=1.0, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+        )  # fmt: skip
+        numbers.addcmul_(unit, self.down, value=-1)
 
 
 class AdamW(Adam):

@@ -28,7 +28,7 @@ class Row:
 
 
 def side_by_side(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median seconds of each: both once to warm up, then turn by turn, on one torch thread."""
+    """Median processor seconds of each: both once to warm up, then turn by turn, on one torch thread."""
     import torch
 
     before = torch.get_num_threads()
@@ -68,7 +68,7 @@ def train_sklearn() -> Row:
 def compare_64() -> Row:
     """64 learning rates at once against 64 textbook loops, one after another."""
     peers = _peers()
-    ours, x, y, shared = _rates(epochs=2)
+    ours, x, y, shared = _rates(epochs=3)
     rates = _sixty_four()
 
     def peer() -> None:
@@ -81,7 +81,7 @@ def compare_64() -> Row:
 def compare_limit() -> Row:
     """The same 64 against nothing but their matrix products: how far from what the processor can do."""
     peers = _peers()
-    ours, x, _, shared = _rates(epochs=2)
+    ours, x, _, shared = _rates(epochs=5)
     steps = shared["epochs"] * -(-len(x) // shared["batch"])
 
     def peer() -> None:

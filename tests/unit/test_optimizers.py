@@ -115,19 +115,3 @@ def test_letting_members_go_does_not_disturb_the_rest(name):
             packed.step()
         ends.append(torch.cat([view[-1].flatten() for view in stack.views(stack.numbers)]))
     assert torch.allclose(*ends, atol=1e-6)
-
-
-def test_a_large_stack_steps_in_blocks_like_a_small_one():
-    """Adam works through a stack of many blocks as it does through one: member by member the result is the same."""
-    shape, x = Shape(64, (64,), 10, "relu", "none", 0.0, "cross_entropy"), torch.randn(1, 8, 64)
-    target = torch.eye(10)[torch.arange(8)].T[None]
-    ends = []
-    for count in (1, 20):
-        stack = Stack(shape, [3] * count)
-        rate = torch.full((count,), 1e-2)
-        packed = OPTIMIZERS["adam"](stack, Knobs(rate, rate, rate * 0, rate * 0, rate * 0))
-        for _ in range(5):
-            stack.learn(x, target)
-            packed.step()
-        ends.append([view[-1] for view in stack.views(stack.numbers)])
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*ends, strict=True))
