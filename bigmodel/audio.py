@@ -173,7 +173,7 @@ def _av_pieces(container: Any, name: str, rate: int) -> Iterator[Samples]:
                 yield out.to_ndarray().T
         for out in same.resample(None):
             yield out.to_ndarray().T
-    except av.error.FFmpegError:
+    except (av.error.FFmpegError, ValueError):  # ValueError: the sound changes its shape in the middle
         raise AudioError("audio.broken", file=name, seconds=round(done / rate, 1)) from None
 
 

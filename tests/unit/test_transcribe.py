@@ -256,7 +256,7 @@ def tiny_wav2vec2(folder: Path) -> Path:
     return folder
 
 
-def tiny_whisper(folder: Path) -> Path:
+def tiny_whisper(folder: Path, heads: list[list[int]] | None = None) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import (
         WhisperConfig,
@@ -295,12 +295,17 @@ def tiny_whisper(folder: Path) -> Path:
     model = WhisperForConditionalGeneration(config)
     model.generation_config.no_timestamps_token_id = ids["<|notimestamps|>"]
     model.generation_config.max_length = 30
+    model.generation_config.alignment_heads = heads
     model.save_pretrained(folder)
     WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
     return folder
 
 
-@pytest.mark.parametrize("make", [tiny_wav2vec2, tiny_whisper])
+def tiny_whisper_with_times(folder: Path) -> Path:
+    return tiny_whisper(folder, heads=[[0, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("make", [tiny_wav2vec2, tiny_whisper, tiny_whisper_with_times])
 def test_hub_architectures_go_the_whole_way(tmp_path: Path, make: object) -> None:
     """A wav2vec2 and a Whisper of random weights are loaded from a folder and give words in order, inside the file."""
     import torch
