@@ -19,10 +19,12 @@ import json
 import math
 import os
 import re
+import runpy
 import sys
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 # Before torch is loaded: threads that spin at barriers make two busy cores slower than one.
@@ -306,22 +308,22 @@ def _add_bench(sub: argparse.ArgumentParser) -> None:
 
 
 def _bench(parsed: argparse.Namespace) -> Iterator[Any]:
-    # The peers' code is no part of the package: it stands in tests/bench of a checkout.
-    sys.path.insert(0, str(_root()))
-    rows: dict[str, Callable[[], Any]] = importlib.import_module("tests.bench.rows").ROWS
+    rows = _rows()
     if parsed.only and parsed.only not in rows:
         raise BigModelError("cli.bench", name=parsed.only, names=", ".join(rows))
     for name in (parsed.only,) if parsed.only else tuple(rows):
         yield rows[name]()
 
 
-def _root() -> Any:
-    from pathlib import Path
-
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "tests" / "bench" / "rows.py").exists():
-        raise BigModelError("cli.checkout", folder=str(root))
-    return root
+def _rows() -> dict[str, Callable[[], Any]]:
+    """The rows of tests/bench/*rows.py: the peers' code is no part of the package, so it takes a checkout."""
+    folder = Path(__file__).resolve().parents[1] / "tests" / "bench"
+    rows: dict[str, Callable[[], Any]] = {}
+    for path in sorted(folder.glob("*rows.py"), key=lambda path: (path.stem != "rows", path.stem)):
+        rows |= runpy.run_path(str(path))["ROWS"]
+    if not rows:
+        raise BigModelError("cli.checkout", folder=str(folder.parents[1]))
+    return rows
 
 
 def _add_recipe(sub: argparse.ArgumentParser) -> None:

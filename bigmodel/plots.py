@@ -23,17 +23,42 @@ MOST_POINTS = 500
 """Points of one curve; longer ones are thinned."""
 
 
-def blank(x: str, y: str) -> go.Figure:
-    """An empty figure with axis titles: transparent, no template, a grid that reads on light and dark."""
-    figure = go.Figure()
-    # Without a word about it plotly puts its whole default template (6 kB) into every figure.
-    figure.update_layout(template=None, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
-    figure.update_layout(font={"color": GREY, "size": 13}, hovermode="closest", uirevision="same")
-    figure.update_layout(margin={"l": 56, "r": 12, "t": 12, "b": 44})
-    axis = {"gridcolor": "rgba(138,138,138,0.25)", "zeroline": False, "linecolor": GREY, "automargin": True}
-    figure.update_xaxes(title_text=x, **axis)
-    figure.update_yaxes(title_text=y, **axis)
-    return figure
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+Trace = dict[str, Any]
+
+
+def draw(
+    x: str,
+    y: str,
+    traces: Sequence[Trace],
+    *,
+    xaxis: dict[str, Any] | None = None,
+    yaxis: dict[str, Any] | None = None,
+    waiting: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    **layout: Any,
+) -> go.Figure:
+    """A figure with axis titles: transparent, a grid that reads on light and dark.
+
+    `waiting` are the axes' ranges while there is nothing to draw; plotly's own choice would be from -1 to 6. All is
+    given to one constructor: plotly checks every later change anew, ten times as slowly. The empty template is meant:
+    without it plotly puts its whole default template (6 kB) into every figure.
+    """
+    common = {"gridcolor": "rgba(138,138,138,0.25)", "zeroline": False, "linecolor": GREY, "automargin": True}
+    ranges = waiting if waiting and not traces else (None, None)
+    axes = {
+        name: {**common, "title": {"text": title}, **({"range": fixed} if fixed else {}), **(own or {})}
+        for name, title, fixed, own in (("xaxis", x, ranges[0], xaxis), ("yaxis", y, ranges[1], yaxis))
+    }
+    base = {
+        "template": {},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": GREY, "size": 13},
+        "hovermode": "closest",
+        "uirevision": "same",
+        "margin": {"l": 56, "r": 12, "t": 12, "b": 44},
+    }
+    return go.Figure(data=list(traces), layout={**base, **axes, **layout})
 
 
 class EpochRow(Protocol):
@@ -80,11 +105,15 @@ class RankRow(TrialRow, Protocol):
     def best(self) -> bool: ...
 
 
-def thin(rows: Sequence[Any]) -> list[Any]:
-    """At most MOST_POINTS of the rows, evenly spread, the first and the last among them."""
-    if len(rows) <= MOST_POINTS:
-        return list(rows)
-    return [rows[round(k * (len(rows) - 1) / (MOST_POINTS - 1))] for k in range(MOST_POINTS)]
+def thin(rows: Sequence[Any], most: int = MOST_POINTS) -> list[Any]:
+    """At most `most` of the rows, the first and the last among them.
+
+    Every second, fourth, eighth … row: as a curve grows its points stay, so that the page is sent the new ones only.
+    """
+    stride = 1
+    while (len(rows) - 2) // stride + 2 > most:
+        stride *= 2
+    return [*rows[:-1:stride], *rows[-1:]]
 
 
 def number(value: float) -> float | None:
@@ -117,40 +146,47 @@ def _between(along: float) -> str:
 
 def loss_curves(epochs: Sequence[EpochRow], words: Words, *, log: bool = False) -> go.Figure:
     """Training and validation loss by epoch, with a band from the lowest to the highest seed."""
-    figure = blank(words["epoch"], words["loss"])
-    _pair(figure, epochs, words, "loss")
-    if log:
-        figure.update_yaxes(type="log")
-    return figure
+    waiting, axis = ((0, 10), (-2, 0) if log else (0, 1)), {"type": "log"} if log else {}
+    traces = _pair(epochs, words, "loss")
+    return draw(words["epoch"], words["loss"], traces, yaxis=axis, waiting=waiting, legend=LEGEND)
 
 
 def accuracy_curves(epochs: Sequence[EpochRow], words: Words) -> go.Figure:
     """Training and validation accuracy by epoch, with a band from the lowest to the highest seed."""
-    figure = blank(words["epoch"], words["accuracy"])
-    _pair(figure, epochs, words, "accuracy")
-    figure.update_yaxes(tickformat=".0%")
-    return figure
+    waiting, axis = ((0, 10), (0, 1)), {"tickformat": ".0%"}
+    traces = _pair(epochs, words, "accuracy")
+    return draw(words["epoch"], words["accuracy"], traces, yaxis=axis, waiting=waiting, legend=LEGEND)
 
 
-def _pair(figure: go.Figure, epochs: Sequence[EpochRow], words: Words, measure: str) -> None:
+def _pair(epochs: Sequence[EpochRow], words: Words, measure: str) -> list[Trace]:
+    """Training and validation curve of one measure; none while there are no epochs."""
     rows = thin(epochs)
     x = [row.number for row in rows]
-    for part, colour in (("train", PALETTE[0]), ("valid", PALETTE[1])):
+    traces: list[Trace] = []
+    for part, colour in (("train", PALETTE[0]), ("valid", PALETTE[1])) if rows else ():
         name = f"{part}_{measure}"
-        if rows and len(rows[0].members) > 1:
-            _band(figure, x, [[getattr(m, name) for m in row.members] for row in rows], colour)
+        if len(rows[0].members) > 1:
+            traces += _band(x, [[getattr(m, name) for m in row.members] for row in rows], colour)
         y = [number(getattr(row, name)) for row in rows]
-        figure.add_scatter(x=x, y=y, name=words[part], mode="lines+markers", line={"color": colour, "width": 2})
-    figure.update_traces(marker={"size": 4}, selector={"mode": "lines+markers"})
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"})
+        traces.append(_curve(x, y, words[part], colour, {"size": 4}))
+    return traces
 
 
-def _band(figure: go.Figure, x: list[int], values: list[list[float]], colour: str) -> None:
+def _curve(x: list[Any], y: list[Any], name: str, colour: str, marker: dict[str, Any]) -> Trace:
+    line = {"color": colour, "width": 2}
+    return {
+        "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines+markers", "line": line, "marker": marker
+    }  # fmt: skip
+
+
+def _band(x: list[int], values: list[list[float]], colour: str) -> list[Trace]:
     """The room between the lowest and the highest of the members."""
-    quiet = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
-    for pick, fill in ((min, None), (max, "tonexty")):
-        y = [_extreme(pick, row) for row in values]
-        figure.add_scatter(x=x, y=y, fill=fill, fillcolor=tint(colour, 0.2), **quiet)
+    quiet = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
+    low, high = ([_extreme(pick, row) for row in values] for pick in (min, max))
+    return [
+        {**quiet, "x": x, "y": low},
+        {**quiet, "x": x, "y": high, "fill": "tonexty", "fillcolor": tint(colour, 0.2)},
+    ]
 
 
 def _extreme(pick: Callable[[list[float]], float], row: list[float]) -> float | None:
@@ -160,28 +196,20 @@ def _extreme(pick: Callable[[list[float]], float], row: list[float]) -> float | 
 
 def rate_curves(rounds: Sequence[RoundRow], words: Words, *, log: bool = True) -> go.Figure:
     """Validation loss by epoch, a curve per rate; one that diverged is grey and ends with a cross."""
-    figure = blank(words["epoch"], words["valid_loss"])
-    rows = thin(rounds)
-    count = len(rows[-1].trials) if rows else 0
+    count = len(rounds[-1].trials) if rounds else 0
+    # Many curves share the room: their points are what takes time, here and in the browser.
+    rows = thin(rounds, min(MOST_POINTS, max(100, 4000 // max(1, count))))
+    traces = []
     for place in range(count):
         last = rows[-1].trials[place]
         broken = last.diverged_at is not None
         colour = GREY if broken else rate_colour(place, count)
         name = f"{last.learning_rate:.3g}" + (f" ({words['diverged']})" if broken else "")
-        points = [(row.number, number(row.trials[place].valid_loss)) for row in rows]
-        if broken:
-            points = [(row.number, y) for row, (_, y) in zip(rows, points, strict=True) if _runs(row, place)]
-        figure.add_scatter(
-            x=[x for x, _ in points],
-            y=[y for _, y in points],
-            name=name,
-            mode="lines+markers",
-            line={"color": colour, "width": 2},
-            marker=_markers(len(points), broken),
-        )
-    if log:
-        figure.update_yaxes(type="log")
-    return figure
+        shown = [row for row in rows if not broken or _runs(row, place)]
+        x, y = [row.number for row in shown], [number(row.trials[place].valid_loss) for row in shown]
+        traces.append(_curve(x, y, name, colour, _markers(len(shown), broken)))
+    waiting, axis = ((0, 10), (-2, 0) if log else (0, 1)), {"type": "log"} if log else {}
+    return draw(words["epoch"], words["valid_loss"], traces, yaxis=axis, waiting=waiting)
 
 
 def _runs(row: RoundRow, place: int) -> bool:
@@ -197,26 +225,43 @@ def _markers(points: int, broken: bool) -> dict[str, Any]:
 
 def rate_axis(ranking: Sequence[RankRow], words: Words) -> go.Figure:
     """The validation loss reached by each rate, on a logarithmic axis of rates; the best one stands out."""
-    figure = blank(words["rate"], words["valid_loss"])
     rows = sorted((row for row in ranking if row.diverged_at is None), key=lambda row: row.learning_rate)
     x, y = [row.learning_rate for row in rows], [number(row.valid_loss) for row in rows]
-    figure.add_scatter(x=x, y=y, mode="lines+markers", line={"color": GREY, "width": 1}, showlegend=False)
-    best = [row for row in rows if row.best]
-    figure.add_scatter(
-        x=[row.learning_rate for row in best],
-        y=[number(row.valid_loss) for row in best],
-        name=words["best"],
-        mode="markers",
-        marker={"color": PALETTE[2], "size": 14, "symbol": "star"},
-    )
+    best = next((i for i, row in enumerate(rows) if row.best), None)
+    traces: list[Trace] = []
+    if rows:
+        traces.append({**_curve(x, y, "", GREY, {"size": 6}), "showlegend": False})
+    if best is not None:
+        star = {"color": PALETTE[2], "size": 14, "symbol": "star"}
+        traces.append({**_curve([x[best]], [y[best]], words["best"], GREY, star), "mode": "markers"})
     broken = [row.learning_rate for row in ranking if row.diverged_at is not None]
     if broken:
         top = max((value for value in y if value is not None), default=1.0)
-        marker = {"color": GREY, "size": 11, "symbol": "x"}
-        figure.add_scatter(x=broken, y=[top] * len(broken), name=words["diverged"], mode="markers", marker=marker)
-    figure.update_xaxes(type="log", tickformat="~g")
-    figure.update_yaxes(type="log")
-    return figure
+        cross = {"color": GREY, "size": 11, "symbol": "x"}
+        traces.append({**_curve(broken, [top] * len(broken), words["diverged"], GREY, cross), "mode": "markers"})
+    axis = {"type": "log", "tickformat": "~g"}
+    waiting = ((-4, 0), (-2, 0))
+    return draw(words["rate"], words["valid_loss"], traces, xaxis=axis, yaxis={"type": "log"}, waiting=waiting)
+
+
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Words) -> go.Figure:
+    """The confusion matrix: a row per true class, a column per guess, coloured by the share of the row."""
+    totals = [max(1, sum(row)) for row in matrix]
+    shares = [[number(n / total) for n in row] for row, total in zip(matrix, totals, strict=True)]
+    scale = [[0, tint(PALETTE[0], 0.04)], [1, tint(PALETTE[0], 0.95)]]
+    cells = {
+        "type": "heatmap", "z": shares, "customdata": matrix, "zmin": 0, "zmax": 1, "colorscale": scale,
+        "showscale": False, "xgap": 2, "ygap": 2,
+        "hovertemplate": f"{words['truth']} %{{y}}<br>{words['guess']} %{{x}}<br>%{{customdata}}<extra></extra>",
+    }  # fmt: skip
+    counts = [
+        {"x": j, "y": i, "text": str(n), "showarrow": False,
+         "font": {"color": "#ffffff" if n / totals[i] > 0.5 else GREY, "size": 15}}
+        for i, row in enumerate(matrix) for j, n in enumerate(row) if len(classes) <= 12
+    ]  # fmt: skip
+    ticks = {"tickmode": "array", "tickvals": list(range(len(classes))), "ticktext": list(classes), "showgrid": False}
+    down = {"autorange": "reversed", **ticks}
+    return draw(words["guess"], words["truth"], [cells], xaxis=ticks, yaxis=down, annotations=counts)
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Words) -> go.Figure:
@@ -252,25 +297,24 @@ def boundary(
     surface: `Epoch.surface`, len(classes) · side · side bytes. grid: (x0, x1, y0, y1). points: (x, y, class), raw
     units.
     """
-    figure = blank(features[0], features[1])
     sure = np.frombuffer(surface, np.uint8).reshape(len(classes), -1)
     side, (x0, x1, y0, y1) = math.isqrt(sure.shape[1]), grid
     # One number holds both: hundreds are the class, the rest is how far its share stands over mere chance.
     chance = 255 / len(classes)
     z = sure.argmax(0) * 100 + np.clip((sure.max(0) - chance) / (255 - chance) * 99, 0, 99).round()
-    figure.add_heatmap(
-        z=z.astype(np.uint16).reshape(side, side),
-        x0=x0, dx=(x1 - x0) / (side - 1), y0=y0, dy=(y1 - y0) / (side - 1),
-        zmin=0, zmax=100 * len(classes), colorscale=_regions(len(classes)), showscale=False, hoverinfo="skip",
-    )  # fmt: skip
+    traces: list[Trace] = [{
+        "type": "heatmap", "z": z.astype(np.uint16).reshape(side, side),
+        "x0": x0, "dx": (x1 - x0) / (side - 1), "y0": y0, "dy": (y1 - y0) / (side - 1),
+        "zmin": 0, "zmax": 100 * len(classes), "colorscale": _regions(len(classes)),
+        "showscale": False, "hoverinfo": "skip",
+    }]  # fmt: skip
     for k, name in enumerate(classes):
         own = thin([p for p in points if p[2] == k])
-        marker = {"color": PALETTE[k % len(PALETTE)], "size": 6, "line": {"color": "#ffffff", "width": 0.7}}
+        dot = {"color": PALETTE[k % len(PALETTE)], "size": 6, "line": {"color": "#ffffff", "width": 0.7}}
         x, y = [number(p[0]) for p in own], [number(p[1]) for p in own]
-        figure.add_scatter(x=x, y=y, name=name, mode="markers", marker=marker)
-    figure.update_xaxes(range=[x0, x1], showgrid=False)
-    figure.update_yaxes(range=[y0, y1], showgrid=False)
-    return figure
+        traces.append({"type": "scatter", "x": x, "y": y, "name": name, "mode": "markers", "marker": dot})
+    xaxis, yaxis = {"range": [x0, x1], "showgrid": False}, {"range": [y0, y1], "showgrid": False}
+    return draw(features[0], features[1], traces, xaxis=xaxis, yaxis=yaxis, legend=LEGEND)
 
 
 def _regions(classes: int) -> list[list[float | str]]:
@@ -303,33 +347,31 @@ class SoundPicture(Protocol):
 
 def waveform(picture: SoundPicture, words: Words) -> go.Figure:
     """How loud a recording is over time: between its lowest and its highest sample of each moment."""
-    figure = blank(words["seconds"], words["amplitude"])
     step = picture.seconds / max(1, len(picture.high))
     there = [round((i + 0.5) * step, 4) for i in range(len(picture.high))]
-    figure.add_scatter(
-        x=[*there, *reversed(there)], y=[*picture.high, *reversed(picture.low)],
-        fill="toself", mode="lines", line={"width": 1, "color": PALETTE[0]}, fillcolor=tint(PALETTE[0], 0.6),
-        hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
-    figure.update_xaxes(range=[0, picture.seconds])
-    return figure
+    shape = {
+        "type": "scatter", "x": [*there, *reversed(there)], "y": [*picture.high, *reversed(picture.low)],
+        "fill": "toself", "mode": "lines", "line": {"width": 1, "color": PALETTE[0]},
+        "fillcolor": tint(PALETTE[0], 0.6), "hoverinfo": "skip", "showlegend": False,
+    }  # fmt: skip
+    return draw(words["seconds"], words["amplitude"], [shape], xaxis={"range": [0, picture.seconds]})
 
 
 def spectrogram(picture: SoundPicture, words: Words) -> go.Figure:
     """Which pitches are loud when, low ones below: what the ear, and the model, make of the waveform."""
-    figure = blank(words["seconds"], words["hertz"])
     step = picture.seconds / max(1, picture.columns)
-    figure.add_heatmap(
-        z=np.frombuffer(picture.mel, np.uint8).reshape(picture.bins, picture.columns),
-        x0=step / 2, dx=step, y0=0, dy=1, zmin=0, zmax=255, zsmooth="fast", showscale=False, hoverinfo="skip",
-        colorscale=[[0, tint(PALETTE[0], 0.0)], [0.5, tint(PALETTE[0], 0.45)], [1, tint(PALETTE[1], 1.0)]],
-    )  # fmt: skip
+    pixels = {
+        "type": "heatmap", "z": np.frombuffer(picture.mel, np.uint8).reshape(picture.bins, picture.columns),
+        "x0": step / 2, "dx": step, "y0": 0, "dy": 1, "zmin": 0, "zmax": 255, "zsmooth": "fast",
+        "showscale": False, "hoverinfo": "skip",
+        "colorscale": [[0, tint(PALETTE[0], 0.0)], [0.5, tint(PALETTE[0], 0.45)], [1, tint(PALETTE[1], 1.0)]],
+    }  # fmt: skip
     marks = [hertz for hertz in (250, 500, 1000, 2000, 4000, 8000) if hertz <= picture.top]
     places = [_mel(hertz) / _mel(picture.top) * (picture.bins + 1) - 1 for hertz in marks]
-    figure.update_xaxes(range=[0, picture.seconds], showgrid=False)
-    figure.update_yaxes(range=[-0.5, picture.bins - 0.5], showgrid=False)
-    figure.update_yaxes(tickvals=places, ticktext=[str(hertz) for hertz in marks])
-    return figure
+    pitch = {"range": [-0.5, picture.bins - 0.5], "showgrid": False}
+    pitch |= {"tickvals": places, "ticktext": [str(hertz) for hertz in marks]}
+    time = {"range": [0, picture.seconds], "showgrid": False}
+    return draw(words["seconds"], words["hertz"], [pixels], xaxis=time, yaxis=pitch)
 
 
 def _mel(hertz: float) -> float:
