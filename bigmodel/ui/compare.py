@@ -26,7 +26,7 @@ COLUMNS = ("place", "rate", "valid_loss", "valid_accuracy", "train_loss", "remar
 def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
     """Controls left, the race right; `desk` and `tabs` are where the winner goes."""
     form = Form(page, CompareConfig)
-    with gr.Row():
+    with gr.Row(elem_classes="desk"):
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
             buttons = run_buttons(page, "compare")
             data = DataForm(page, "compare-data")
@@ -34,7 +34,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
                 form.field(name)
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
-        with gr.Column(scale=2, min_width=320):
+        with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="compare-status")
             curves = chart(height=380, elem_id="compare-curves")
             table = gr.Dataframe(headers=headers("en"), interactive=False, elem_id="compare-table")

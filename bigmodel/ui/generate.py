@@ -37,13 +37,19 @@ class Asked:
 def build(page: Page, live: Live) -> None:
     """Controls left, the text right."""
     form = Form(page, GenerateConfig)
-    with gr.Row():
+    with gr.Row(elem_classes="desk"):
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
             prompt = gr.Textbox(
-                "I love", lines=3, max_lines=8, max_length=LONGEST_PROMPT, interactive=True, elem_id="generate-prompt"
+                "I love",
+                lines=3,
+                max_lines=8,
+                max_length=LONGEST_PROMPT,
+                interactive=True,
+                elem_id="generate-prompt",
+                elem_classes="first",
             )
             page.words(prompt, label="generate.prompt.label", info="generate.prompt.info")
-            with gr.Row(elem_classes="actions"):
+            with gr.Row(elem_classes="actions first"):
                 start = page.button("generate.start", variant="primary", elem_id="generate-start")
                 stop = page.button("live.stop", variant="stop", interactive=False, elem_id="generate-stop")
             with gr.Row(elem_classes="actions"):
@@ -55,7 +61,7 @@ def build(page: Page, live: Live) -> None:
             form.field("max_new_tokens")
             form.field("seed")
             form.section("generate.sampling", SAMPLING)
-        with gr.Column(scale=2, min_width=320):
+        with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="generate-status")
             text = prose(elem_id="generate-text")
             cards = number_cards(elem_id="generate-cards")

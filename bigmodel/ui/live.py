@@ -159,7 +159,7 @@ class Live:
 
 def run_buttons(page: Page, prefix: str) -> tuple[gr.Button, gr.Button, gr.Button]:
     """Start, stop and pause of a tab, side by side: the start says `<prefix>.start`."""
-    with gr.Row(elem_classes="actions"):
+    with gr.Row(elem_classes="actions first"):
         start = page.button(f"{prefix}.start", variant="primary", elem_id=f"{prefix}-start")
         pause = gr.Button(say("live.pause"), interactive=False, elem_id=f"{prefix}-pause")
         stop = page.button("live.stop", variant="stop", interactive=False, elem_id=f"{prefix}-stop")

@@ -62,18 +62,31 @@ def theme() -> gr.themes.Base:
     )
 
 
+# On a phone the order is: what to press, what comes of it, how to set it.
 CSS = """
 .gradio-container, .gradio-container > main { width: 100%; max-width: 1480px !important; margin: 0 auto; }
 .masthead { align-items: center; flex-wrap: nowrap !important; gap: 8px; }
 .masthead h1 { font-size: 1.55rem; letter-spacing: -0.01em; margin: 0; line-height: 1.2; }
 .masthead p { margin: 2px 0 0; color: var(--body-text-color-subdued); }
 .masthead button { flex: none; min-width: 88px !important; }
-.controls { position: relative; }
 .actions { gap: 8px; flex-wrap: nowrap !important; }
 .actions button { min-width: 0 !important; }
-.prose.lesson { border-left: 3px solid var(--color-accent); padding-left: 14px; }
+.charts { flex-wrap: wrap; }
+.charts > * { flex: 1 1 300px; min-width: min(300px, 100%) !important; }
 #compare-table * { font-family: inherit; font-variant-numeric: tabular-nums; }
+.prose.lesson { border-left: 3px solid var(--color-accent); padding-left: 14px; }
 button:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
-@media (max-width: 640px) { .masthead p { display: none; } .masthead h1 { font-size: 1.2rem; } }
+@media (max-width: 760px) {
+    .gradio-container > main { padding: 10px !important; }
+    .masthead p { display: none; }
+    .masthead h1 { font-size: 1.02rem; white-space: nowrap; }
+    .masthead button { min-width: 64px !important; }
+    .tab-container button { padding: 0 9px !important; font-size: .92rem; }
+    .desk { flex-direction: column; }
+    .desk > .controls { display: contents; }
+    .desk > .controls > * { order: 2; width: 100%; }
+    .desk > .controls > :is(.first, :has(.first)) { order: 0; }
+    .desk > .results { order: 1; width: 100%; }
+}
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

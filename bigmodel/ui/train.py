@@ -57,12 +57,12 @@ class Desk:
 def build(page: Page, live: Live) -> Desk:
     """Controls left, result right."""
     form = Form(page, TrainConfig)
-    with gr.Row():
+    with gr.Row(elem_classes="desk"):
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
             buttons = run_buttons(page, "train")
             data = DataForm(page, "train-data")
             pace = _settings(page, form)
-        with gr.Column(scale=2, min_width=320):
+        with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="train-status")
             outputs = _results(page)
     desk = Desk(data, form)
@@ -96,11 +96,11 @@ def _settings(page: Page, form: Form) -> gr.Radio:
 
 def _results(page: Page) -> list[Any]:
     """What `view` draws, in its order, and the lesson under it."""
-    with gr.Row():
+    with gr.Row(elem_classes="charts"):
         loss = chart(elem_id="train-loss", min_width=300)
         accuracy = chart(elem_id="train-accuracy", min_width=300)
     cards = number_cards(elem_id="train-scores")
-    with gr.Row():
+    with gr.Row(elem_classes="charts"):
         boundary = chart(height=420, visible=False, elem_id="train-boundary", min_width=300)
         confusion = chart(height=420, visible=False, elem_id="train-confusion", min_width=300)
     with page.words(gr.Accordion(open=False, elem_id="train-lesson"), label="train.lesson.title"):

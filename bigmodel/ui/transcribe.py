@@ -42,24 +42,25 @@ class Asked:
 def build(page: Page, live: Live) -> None:
     """Controls left, the transcript right."""
     form = Form(page, TranscribeConfig)
-    with gr.Row():
+    with gr.Row(elem_classes="desk"):
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
             sound = gr.Audio(
                 sources=["microphone", "upload"],
                 type="filepath",
                 interactive=True,
                 elem_id="transcribe-audio",
+                elem_classes="first",
                 waveform_options=gr.WaveformOptions(sample_rate=audio.RATE),
             )
             page.words(sound, label="transcribe.audio.label")
-            with gr.Row(elem_classes="actions"):
+            with gr.Row(elem_classes="actions first"):
                 start = page.button("transcribe.start", variant="primary", elem_id="transcribe-start")
                 stop = page.button("live.stop", variant="stop", interactive=False, elem_id="transcribe-stop")
-            example = page.button("transcribe.example", size="sm", elem_id="transcribe-example")
+            example = page.button("transcribe.example", size="sm", elem_id="transcribe-example", elem_classes="first")
             menu = ModelMenu(page, live, "speech", "speech-en")
             page.markdown("transcribe.scope", elem_classes="lesson")
             form.section("transcribe.settings", SETTINGS)
-        with gr.Column(scale=2, min_width=320):
+        with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="transcribe-status")
             text = transcript(elem_id="transcribe-text")
             cards = number_cards(elem_id="transcribe-cards")
@@ -146,7 +147,7 @@ def line(segment: Segment, language: str) -> dict[str, Any]:
 
 def exports(segments: Sequence[Segment], stem: str) -> list[list[str]]:
     """The transcript as files: name and content."""
-    return [[f"{stem}.{name}", write(segments)] for name, write in captions.FORMATS.items()]
+    return [[f"{stem}.{kind}", captions.write(kind, segments)] for kind in captions.FORMATS]
 
 
 def figures(segments: Sequence[Segment], language: str) -> dict[str, Any]:
