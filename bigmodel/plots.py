@@ -264,27 +264,6 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Wo
     return draw(words["guess"], words["truth"], [cells], xaxis=ticks, yaxis=down, annotations=counts)
 
 
-def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Words) -> go.Figure:
-    """The confusion matrix: a row per true class, a column per guess, coloured by the share of the row."""
-    figure = blank(words["guess"], words["truth"])
-    totals = [max(1, sum(row)) for row in matrix]
-    shares = [[number(n / total) for n in row] for row, total in zip(matrix, totals, strict=True)]
-    scale = [[0, tint(PALETTE[0], 0.04)], [1, tint(PALETTE[0], 0.95)]]
-    figure.add_heatmap(
-        z=shares, customdata=matrix, zmin=0, zmax=1, colorscale=scale, showscale=False, xgap=2, ygap=2,
-        hovertemplate=f"{words['truth']} %{{y}}<br>{words['guess']} %{{x}}<br>%{{customdata}}<extra></extra>",
-    )  # fmt: skip
-    if len(classes) <= 12:
-        for i, row in enumerate(matrix):
-            for j, n in enumerate(row):
-                colour = "#ffffff" if n / totals[i] > 0.5 else GREY
-                figure.add_annotation(x=j, y=i, text=str(n), showarrow=False, font={"color": colour, "size": 15})
-    ticks = {"tickmode": "array", "tickvals": list(range(len(classes))), "ticktext": list(classes), "showgrid": False}
-    figure.update_xaxes(**ticks)
-    figure.update_yaxes(autorange="reversed", **ticks)
-    return figure
-
-
 def boundary(
     surface: bytes,
     grid: tuple[float, float, float, float],

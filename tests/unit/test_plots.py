@@ -56,7 +56,7 @@ def test_a_figure_is_new_transparent_and_named(name):
     assert figure.layout.xaxis.title.text
     assert figure.layout.yaxis.title.text
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert '"template":{}' in figure.to_json()
+    assert '"colorway"' not in figure.to_json()
 
 
 def test_words_come_from_outside():
@@ -67,9 +67,9 @@ def test_words_come_from_outside():
 
 
 def test_long_curves_are_thinned_but_keep_their_ends():
-    """10,000 epochs become 500 points, the first and the last among them."""
+    """10,000 epochs become 250 to 500 points, the first and the last among them."""
     trace = plots.loss_curves(epochs(10_000), WORDS).data[0]
-    assert len(trace.x) == plots.MOST_POINTS
+    assert plots.MOST_POINTS / 2 < len(trace.x) <= plots.MOST_POINTS
     assert (trace.x[0], trace.x[-1]) == (0, 9999)
 
 
