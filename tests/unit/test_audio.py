@@ -88,12 +88,12 @@ def test_no_seam_between_blocks(rate: int, size: int) -> None:
 def test_resampling_is_torchaudios() -> None:
     """The streamed resampler equals torchaudio's own in one call."""
     import torch
-    from torchaudio.functional import resample
+    from torchaudio.transforms import Resample
 
     wave = np.random.default_rng(1).standard_normal(44_100 * 2).astype(np.float32)
     pieces = (wave[at : at + 5_000] for at in range(0, len(wave), 5_000))
     ours = np.concatenate(list(audio.resampled(pieces, 44_100, 16_000)))
-    theirs = resample(torch.from_numpy(wave), 44_100, 16_000).numpy()
+    theirs = Resample(44_100, 16_000)(torch.from_numpy(wave)).numpy()
     np.testing.assert_allclose(ours, theirs[: len(ours)], atol=1e-5)
     assert len(ours) == len(theirs)
 
