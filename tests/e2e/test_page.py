@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import gradio as gr
 import plotly.graph_objects as go
 import pytest
 from playwright.sync_api import expect
 from test_train import press
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_switches_language(open_page) -> None:
@@ -105,3 +111,27 @@ def test_live_chart_keeps_up_and_keeps_the_zoom(browser, chart_address: str) -> 
     assert page.evaluate("document.querySelector('#chart .chart-plot').layout.xaxis.range.slice()") == zoom
     assert int(page.evaluate("document.querySelector('#chart .chart-plot').dataset.drawn")) > 60
     page.context.close()
+
+
+def test_the_server_calls_nobody_when_it_starts() -> None:
+    """From import to an answered request the server neither connects to another machine nor looks up its name."""
+    code = """
+import socket, time, urllib.request
+asked, connect, look_up = [], socket.socket.connect, socket.getaddrinfo
+local = ("127.0.0.1", "::1", "localhost", "0.0.0.0", None, "")
+def connecting(self, address):
+    if isinstance(address, tuple) and address[0] not in local: asked.append(address)
+    return connect(self, address)
+def looking(host, *rest, **named):
+    if host not in local: asked.append(host)
+    return look_up(host, *rest, **named)
+socket.socket.connect, socket.getaddrinfo = connecting, looking
+import app
+_, url, _ = app.demo.launch(**app.launch_arguments(), prevent_thread_lock=True, quiet=True)
+urllib.request.urlopen(url).read()
+time.sleep(2)
+print("asked:", asked)
+"""
+    env = {key: value for key, value in os.environ.items() if key != "GRADIO_ANALYTICS_ENABLED"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=180)
+    assert "asked: []" in done.stdout, done.stdout + done.stderr
