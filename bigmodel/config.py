@@ -90,4 +90,5 @@ def _problems(config: Any, f: Field[Any]) -> Iterator[BigModelError]:
 
 
 def _inside(value: object, limits: Limits) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value) and limits.low <= value <= limits.high
+    # Comparing takes whole numbers of any length; NaN is never inside.
+    return isinstance(value, (int, float)) and limits.low <= value <= limits.high and abs(value) != math.inf

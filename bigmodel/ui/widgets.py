@@ -139,7 +139,8 @@ class Form:
         whole = f.kind is int
         span = f.limits.high - f.limits.low
         if f.limits.log or span > 2000:
-            return gr.Number(f.default, precision=0 if whole else None, **kwargs)
+            # No `precision`: it would round 2.5 in silence. No limits: the config words them in the page's language.
+            return gr.Number(f.default, **kwargs)
         step = f.limits.step or (1 if whole else 0.01)
         return gr.Slider(f.limits.low, f.limits.high, value=f.default, step=step, **kwargs)
 
@@ -150,14 +151,16 @@ class Form:
         for name, value in zip(self.widgets, values, strict=True):
             try:
                 known[name] = self._parse(self._fields[name], value)
-            except (TypeError, ValueError):
-                example = self._fields[name].default
-                example = ", ".join(f"{v:g}" for v in example) if isinstance(example, tuple) else example
-                said = {"field": name, "label": f"{self.job}.{name}.label", "value": value, "example": example}
-                problems.append(BigModelError("config.list", **said))
+            except (TypeError, ValueError, OverflowError):
+                problems.append(self._unreadable(self._fields[name], value))
+        try:
+            # What cannot be read keeps its default here, so that the rest is checked in the same go.
+            config = self.config(**known)
+        except ConfigError as error:
+            problems += error.problems
         if problems:
             raise ConfigError(tuple(problems))
-        return self.config(**known)
+        return config
 
     def _parse(self, f: _Field, value: Any) -> Any:
         if isinstance(f.default, tuple):
@@ -166,11 +169,22 @@ class Form:
             return tuple(
                 kind(part) for part in str(value).replace("，", ",").replace("、", ",").split(",") if part.strip()
             )
-        if f.kind is int and not isinstance(value, bool):
-            if float(value) != int(value):
-                raise ValueError(value)
-            return int(value)
-        return float(value) if f.kind is float else value
+        if f.kind in (int, float) and not isinstance(value, bool):
+            number = float(value)
+            # A half in a whole field stays one: the config says what is wrong with it.
+            return int(number) if f.kind is int and number == int(number) else number
+        return value
+
+    def _unreadable(self, f: _Field, value: Any) -> BigModelError:
+        said = {
+            "field": f.name,
+            "label": f"{self.job}.{f.name}.label",
+            "value": value,
+            "example": self._shown(f.default),
+        }
+        if value is None or value == "":
+            return BigModelError("config.empty", **said)
+        return BigModelError("config.list" if isinstance(f.default, tuple) else "config.number", **said)
 
     def show(self, config: Any) -> list[Any]:
         """Updates that put the values of `config` into the widgets, in the order of `inputs`."""
