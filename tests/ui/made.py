@@ -1,0 +1,100 @@
+"""Runs made by hand: events as the jobs yield them, and a look at what a view makes of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from gradio import utils
+
+from bigmodel.compare import Round, Trial
+from bigmodel.datasets import DatasetConfig, Notice
+from bigmodel.errors import BigModelError
+from bigmodel.generate import Option, Piece
+from bigmodel.metrics import Scores
+from bigmodel.runs import Snapshot
+from bigmodel.train import SURFACE, Epoch, Member
+from bigmodel.transcribe import Segment, Word
+from bigmodel.ui.data import Source
+from bigmodel.ui.train import Setup
+
+SOURCE = Source(DatasetConfig())
+
+
+def snapshot(*events: Any, state: Any = "running", place: int = 0, error: BigModelError | None = None) -> Snapshot:
+    """A run as it stands after these events, five seconds in."""
+    return Snapshot(state, events, len(events), place, 5.0, error)
+
+
+def epoch(number: int, of: int = 10, *, members: int = 1, broken: bool = False, surface: bool = False) -> Epoch:
+    """An epoch of a training whose losses fall; a broken one has lost its numbers."""
+    loss, gain = (math.nan, math.nan) if broken else (1.23456 / (number + 1), 1 - 0.87654 / (number + 2))
+    one = Member(0.001, 42, loss, loss, gain, gain, 3 if broken else None)
+    return Epoch(
+        number=number,
+        of=of,
+        step=number * 20,
+        steps=of * 20,
+        seconds=0.1 * number,
+        rate=0.001,
+        train_loss=loss,
+        valid_loss=loss,
+        train_accuracy=gain,
+        valid_accuracy=gain,
+        members=(one,) * members,
+        surface=bytes(2 * SURFACE * SURFACE) if surface else None,
+        ended="diverged" if broken else None,
+    )
+
+
+def epochs(count: int, of: int = 10, **kinds: Any) -> list[Epoch]:
+    """The start and `count` epochs after it."""
+    return [epoch(number, of, **kinds) for number in range(count + 1)]
+
+
+def setup(classes: tuple[str, ...] = ("0", "1"), notices: tuple[Notice, ...] = ()) -> Setup:
+    """The first event of a training on two-feature data."""
+    points = tuple((0.1 * k, -0.1 * k, k % len(classes)) for k in range(40))
+    return Setup("moons", ("x", "y"), classes, (640, 160, 200), 4482, (-1.0, 1.0, -1.0, 1.0), points, notices)
+
+
+def scores(classes: tuple[str, ...] = ("0", "1"), members: tuple[float, ...] = (0.9,)) -> Scores:
+    """The test of a network."""
+    size = len(classes)
+    matrix = tuple(tuple(90 if i == j else 10 for j in range(size)) for i in range(size))
+    average = "binary" if size == 2 else "macro"
+    return Scores(0.9, 0.91, 0.92, 0.93, None, 0.3, matrix, classes, average, 200, members)
+
+
+def turn(number: int, rates: tuple[float, ...] = (0.001, 0.01, 0.1), broken: tuple[float, ...] = ()) -> Round:
+    """A round of a race; the rates in `broken` diverged at step 7."""
+    trials = []
+    for rate in rates:
+        lost = rate in broken and number > 0
+        loss = math.nan if lost else rate + 1.23456 / (number + 1)
+        trials.append(Trial(rate, loss, loss, 1 - loss, 1 - loss, 7 if lost else None, ()))
+    return Round(number, 500, number * 20, 10_000, 0.1 * number, tuple(trials))
+
+
+def piece(number: int, text: str = " word", *, of: int = 1024, finish: Any = None, read: int = 3) -> Piece:
+    """A token with ten rivals."""
+    rivals = tuple(Option(f"rival {k}", k, 0.123456789, 0.0 if k > 7 else 0.23456789) for k in range(10))
+    return Piece(number, of, text, text, 5, 0.5, 0.6, 1, rivals, 1.5, 123.4, 7, 3, read, 512, finish)
+
+
+def segment(number: int, text: str = "hello there") -> Segment:
+    """Two seconds of speech; no text is silence."""
+    start = 2.0 * (number - 1)
+    words = tuple(Word(word, start + k, start + k + 0.5, 0.75) for k, word in enumerate(text.split()))
+    return Segment(number, text, start, start + 2, words, start + 2, 3600.0, 1.0, 20.0, 0.75 if words else 0.0)
+
+
+def strict(values: Any) -> str:
+    """What goes over the line. Fails on what is no JSON: NaN, infinities, bytes, tuples' keys …"""
+    return json.dumps(list(values), allow_nan=False, ensure_ascii=False)
+
+
+def sent(before: Any, after: Any) -> int:
+    """How many bytes Gradio sends to turn one view into the next: it sends differences, element by element."""
+    return len(strict(utils.diff(list(before), list(after))))

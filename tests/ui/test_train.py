@@ -1,0 +1,145 @@
+"""The Train tab's view: events in, values out."""
+
+from __future__ import annotations
+
+import pytest
+
+from bigmodel.datasets import DatasetConfig, Notice
+from bigmodel.errors import RunError
+from bigmodel.runs import Snapshot
+from bigmodel.train import Progress, TrainConfig
+from bigmodel.ui import train
+from bigmodel.ui.data import Source
+from bigmodel.ui.words import LANGUAGES, say
+from tests.ui.made import epoch, epochs, scores, sent, setup, snapshot, strict
+
+
+def curve(value: dict[str, object], name: int = 0) -> dict[str, list[object]]:
+    """One line of a chart's value."""
+    return value["data"][name]  # type: ignore[index,no-any-return]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_idle_tab_is_not_empty(language: str) -> None:
+    """Before any run there are two empty charts with axis titles and a hint where the scores will stand."""
+    loss, accuracy, boundary, confusion, cards = train.view(None, language)
+    assert loss["layout"]["xaxis"]["title"]["text"] == say("chart.epoch", language)
+    assert accuracy["layout"]["yaxis"]["title"]["text"] == say("chart.accuracy", language)
+    assert (boundary["visible"], confusion["visible"]) == (False, False)
+    assert cards == {"note": say("train.scores.later", language), "cards": []}
+
+
+def test_view_is_pure() -> None:
+    """The same snapshot gives the same values twice, and they are strict JSON."""
+    run = snapshot(setup(), *epochs(5, surface=True), scores())
+    assert strict(train.view(run, "en")) == strict(train.view(run, "en"))
+
+
+def test_curves_hold_every_epoch() -> None:
+    """Training and validation have a point per epoch, the start included."""
+    loss, accuracy, *_ = train.view(snapshot(setup(), *epochs(5)), "en")
+    for value in (loss, accuracy):
+        assert [curve(value, k)["x"] for k in (0, 1)] == [list(range(6))] * 2
+    assert [line["name"] for line in loss["data"]] == [say("chart.train"), say("chart.valid")]
+
+
+def test_diverged_losses_are_gaps() -> None:
+    """A loss that is no number is null in the chart, and the status line says what to do."""
+    run = snapshot(*epochs(2), epoch(3, broken=True), state="failed", error=RunError("train.diverged"))
+    loss = train.view(run, "en")[0]
+    assert curve(loss)["y"][-1] is None
+    strict(train.view(run, "en"))
+    text, _ = train.status_line(run, "en")
+    assert say("train.status.diverged") in text
+
+
+def test_boundary_and_confusion_appear_with_their_data() -> None:
+    """The boundary is there once a surface is, the confusion matrix and scores at the end."""
+    _, _, boundary, confusion, _ = train.view(snapshot(setup(), *epochs(1, surface=True)), "en")
+    assert (boundary["visible"], confusion["visible"]) == (True, False)
+    run = snapshot(setup(), *epochs(1, surface=True), scores(), state="done")
+    _, _, boundary, confusion, cards = train.view(run, "en")
+    assert (boundary["visible"], confusion["visible"]) == (True, True)
+    assert [number for _, number in cards["cards"]] == ["0.900", "0.910", "0.920", "0.930", "–"]
+
+
+def test_scores_stay_after_a_stop() -> None:
+    """A stopped run keeps its curves and is scored like one that ended."""
+    run = snapshot(setup(), *epochs(3), scores(), state="stopped")
+    loss, _, _, confusion, cards = train.view(run, "zh")
+    assert len(curve(loss)["x"]) == 4
+    assert confusion["visible"]
+    assert cards["cards"][0] == (say("train.scores.accuracy", "zh"), "0.900")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_note_tells_what_the_scores_mean(language: str) -> None:
+    """Many classes, several seeds and what was done to a table are told under the scores."""
+    notice = Notice("renamed", (("columns", "a, b"),))
+    run = snapshot(setup(("a", "b", "c"), (notice,)), *epochs(1), scores(("a", "b", "c"), (0.8, 0.9)), state="done")
+    note = train.view(run, language)[4]["note"]
+    assert say("train.scores.note.macro", language, rows=200, positive="c") in note
+    assert say("train.scores.seeds", language, count=2, low=0.8, high=0.9) in note
+    assert say("datasets.notice.renamed", language, columns="a, b") in note
+
+
+def grown(count: int, **kinds: object) -> Snapshot:
+    """A long run at full speed."""
+    return snapshot(setup(), *epochs(count, 10_000, **kinds))
+
+
+def test_long_run_is_small_to_send() -> None:
+    """All of a 500-epoch run is under 60 kB."""
+    assert len(strict(train.view(grown(500), "en"))) < 60_000
+
+
+@pytest.mark.parametrize("count", [40, 500, 777, 5000])
+def test_growing_curves_only_append(count: int) -> None:
+    """One more epoch is under 3 kB to send, however many there were: the points that were there stay."""
+    before, after = (train.view(grown(n, members=3), "en") for n in (count, count + 1))
+    assert sent(before, after) < 3000
+    old, new = curve(before[0])["x"], curve(after[0])["x"]
+    assert new[: len(old) - 1] == old[:-1]
+
+
+def test_nothing_new_is_nothing_to_send() -> None:
+    """The same state twice costs no more than an empty difference, the picture of the boundary included."""
+    run = snapshot(setup(), *epochs(3, surface=True))
+    assert sent(train.view(run, "en"), train.view(run, "en")) < 20
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_status_line(language: str) -> None:
+    """The line tells epoch, step, time, losses and what is left; within a long epoch it goes on with the steps."""
+    text, done = train.status_line(snapshot(setup(), *epochs(5)), language)
+    assert say("train.status", language, number=5, of=10, step=100, seconds=0.5) in text
+    assert say("live.left", language, seconds=5.0) in text
+    assert done == 0.5
+    step = Progress(number=6, of=10, step=110, steps=200, seconds=0.6, batch_loss=0.5)
+    text, done = train.status_line(snapshot(setup(), *epochs(5), step), language)
+    assert say("train.status", language, number=6, of=10, step=110, seconds=0.6) in text
+    assert done == 0.55
+
+
+def test_no_time_left_to_tell_when_it_is_over() -> None:
+    """A run that ended or stands still tells no remaining time."""
+    for state in ("done", "stopped", "paused"):
+        assert "left" not in train.status_line(snapshot(*epochs(5), state=state), "en")[0]
+
+
+def test_a_run_loads_trains_and_is_judged() -> None:
+    """The job of the tab yields a Setup, every epoch, and concludes with the scores on the test part."""
+    start = train.training(Source(DatasetConfig(dataset="moons", rows=100)), TrainConfig(epochs=2, widths=(4,)), 0.0)
+    shelf: dict[str, object] = {}
+    events = list(start.job(shelf))
+    assert type(events[0]).__name__ == "Setup"
+    assert [e.number for e in events if type(e).__name__ == "Epoch"] == [0, 1, 2]
+    assert start.conclude is not None
+    (judged,) = start.conclude(shelf)
+    assert judged.rows == 20
+    strict(train.view(snapshot(*events, judged, state="done"), "en"))
+
+
+def test_nothing_to_conclude_without_a_network() -> None:
+    """A run that ended before its data was there is not judged."""
+    assert list(train.conclude({})) == []
