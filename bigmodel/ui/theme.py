@@ -72,6 +72,7 @@ CSS = """
 .actions { gap: 8px; flex-wrap: nowrap !important; }
 .actions button { min-width: 0 !important; }
 .charts { flex-wrap: wrap; }
+.status-box:has(.status-text:empty) { display: none !important; }
 .charts > * { flex: 1 1 300px; min-width: min(300px, 100%) !important; }
 #compare-table * { font-family: inherit; font-variant-numeric: tabular-nums; }
 .prose.lesson { border-left: 3px solid var(--color-accent); padding-left: 14px; }

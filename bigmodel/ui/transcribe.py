@@ -50,6 +50,7 @@ def build(page: Page, live: Live) -> None:
                 interactive=True,
                 elem_id="transcribe-audio",
                 elem_classes="first",
+                buttons=["download"],
                 waveform_options=gr.WaveformOptions(sample_rate=audio.RATE),
             )
             page.words(sound, label="transcribe.audio.label")

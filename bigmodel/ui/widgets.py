@@ -218,7 +218,6 @@ def status_bar(**kwargs: Any) -> gr.HTML:
         css_template="""
 .status { display: flex; align-items: center; gap: 10px; flex-wrap: wrap; min-height: 28px; }
 .status { font-variant-numeric: tabular-nums; }
-.status:has(.status-text:empty) { display: none; }
 .status-dot { width: 10px; height: 10px; border-radius: 50%; background: var(--neutral-400); flex: none; }
 .status-text { flex: 1 1 60%; }
 .status-bar { flex: 1 1 100%; height: 4px; border-radius: 2px; overflow: hidden; }
@@ -232,6 +231,7 @@ def status_bar(**kwargs: Any) -> gr.HTML:
 .status[data-state=done] .status-dot { background: var(--color-accent); }
 """,
         js_on_load=_STATUS,
+        elem_classes="status-box",
         **kwargs,
     )
 
@@ -264,7 +264,7 @@ def number_cards(**kwargs: Any) -> gr.HTML:
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(108px, 1fr)); gap: 10px; }
 .cards > div { background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
 .cards > div { border-radius: 12px; padding: 12px 14px; display: flex; flex-direction: column; }
-.cards b { font-size: 1.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.cards b { font-size: clamp(1.1rem, 4.2vw, 1.6rem); line-height: 1.25; font-variant-numeric: tabular-nums; }
 .cards span { color: var(--body-text-color-subdued); }
 .cards-note { color: var(--body-text-color-subdued); margin: 8px 0 0; }
 """,
