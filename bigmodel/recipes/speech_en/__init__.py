@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import torch
 
 SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
+# The recording that ships beside the model: commands by one of the held-out voices of AN4, and what is said in it.
+EXAMPLE_CLIPS = ("an4-an266-mbmg-b", "an4-an270-mbmg-b", "an4-an268-mbmg-b")
+EXAMPLE = "enter fifty four enter one forty two erase s v n y ten ten"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +181,16 @@ def evaluate(config: SpeechEnConfig) -> Iterator[Event]:
     yield from samples
     if notes:  # without the notes of a training here there is nothing new to say; the figures are in the events
         write_card(config, model, checked, samples, notes, clips, away)
+    write_example(config)
+
+
+def write_example(config: SpeechEnConfig) -> None:
+    """`example.flac` beside the model, where the data holds the clips for it."""
+    import soundfile
+
+    if all((Path(config.data) / "audio" / f"{name}.opus").is_file() for name in EXAMPLE_CLIPS):
+        wave = sounds.example(config.data, EXAMPLE_CLIPS)
+        soundfile.write(Path(config.out) / "example.flac", wave, sounds.RATE, subtype="PCM_16")
 
 
 def _few(clips: list[sounds.Clip], heard: list[str], picked: list[int], each: int = 5) -> Iterator[Sample]:

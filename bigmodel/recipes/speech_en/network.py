@@ -105,5 +105,6 @@ def export(model: Any, folder: str, weights: str = "model.safetensors") -> int:
     processor().save_pretrained(out)
     partial = out / (weights + ".partial")
     save_file(state, partial, metadata={"format": "pt"})
+    partial.chmod(0o644)  # safetensors lets only its owner read
     partial.replace(out / weights)
     return (out / weights).stat().st_size
