@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 
+HOLD = 0.5  # seconds between two letters of one word, at most
+
+
 @dataclass(frozen=True)
 class Word:
     """A word as it was heard: seconds in the recording, start < end, and the model's confidence, 0 to 1."""
@@ -66,8 +69,8 @@ def words(path: Iterable[Letter], begin: float, step: float, end: float) -> tupl
     """Words between `begin` and `end` seconds; a frame lasts `step` seconds. A Chinese character is a word."""
     groups: list[list[Letter]] = [[]]
     for letter in path:
-        text = letter.text
-        if text.startswith(" ") or (groups[-1] and (_alone(text) or _alone(groups[-1][-1].text))):
+        text, before = letter.text, groups[-1][-1] if groups[-1] else None
+        if text.startswith(" ") or (before and (_alone(text) or _alone(before.text) or _apart(before, letter, step))):
             groups.append([])
         if text.strip():
             groups[-1].append(letter)
@@ -84,6 +87,11 @@ def words(path: Iterable[Letter], begin: float, step: float, end: float) -> tupl
             Word("".join(letter.text for letter in group).strip(), round(start, 3), round(stop, 3), round(sure, 4))
         )
     return tuple(out)
+
+
+def _apart(before: Letter, letter: Letter, step: float) -> bool:
+    """Whether so much time lies between two letters that no word holds both, space or not."""
+    return (letter.first - before.last) * step > HOLD
 
 
 def spread(texts: Sequence[str], sure: Sequence[float], begin: float, end: float) -> tuple[Word, ...]:

@@ -210,6 +210,14 @@ def test_chinese_characters_are_words_without_spaces() -> None:
     assert joined(found) == "你好 ab 你"
 
 
+def test_a_long_gap_ends_a_word() -> None:
+    """Letters more than half a second apart are two words, even if the model wrote no space."""
+    book = Alphabet(("", " ", "a", "b"), 0)
+    near, far = [2, *[0] * 4, 3], [2, *[0] * 6, 3]
+    assert [w.text for w in words(letters(near, [1.0] * 6, book), 0, 0.1, 9)] == ["ab"]
+    assert [w.text for w in words(letters(far, [1.0] * 8, book), 0, 0.1, 9)] == ["a", "b"]
+
+
 def test_word_pieces_begin_words_at_their_mark() -> None:
     """A "▁" piece (as SentencePiece writes it) starts a word."""
     book = Alphabet(("", " he", "llo", " you"), 0)
