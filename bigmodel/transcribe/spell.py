@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 HOLD = 0.5  # seconds between two letters of one word, at most
 
 
