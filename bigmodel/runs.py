@@ -74,12 +74,17 @@ class Run:
             now = self._ended or time.monotonic()
             seconds = now - self._begun if self._begun else 0.0
             events, state, version, error = tuple(self._events), self._state, self._version, self._error
-        return Snapshot(state, events, version, self._lobby.place(self), seconds, error)
+        return Snapshot(state, events, version, self.place, seconds, error)
 
     @property
     def version(self) -> int:
         """A number that grows with every change: cheap to compare before a snapshot."""
         return self._version
+
+    @property
+    def place(self) -> int:
+        """The place in the queue, 0 when it does not wait. It moves without a change of the run itself."""
+        return self._lobby.place(self) if self._state == "waiting" else 0
 
     @property
     def ended(self) -> bool:
@@ -189,8 +194,9 @@ class Run:
                 self._changed.wait(left)
 
     def _turn_to(self, state: State) -> None:
-        self._state = state
+        # The version first: whoever sees the new state without the lock must see that there is something new.
         self._version += 1
+        self._state = state
         self._changed.notify_all()
 
 
@@ -278,15 +284,15 @@ class Runs:
             self._pages.setdefault(owner, set()).add(page)
 
     def depart(self, page: str) -> None:
-        """A page has closed. Its owner's runs stop after the grace, unless a page is open again by then (a reload)."""
+        """A page has closed. Its owners' runs stop after the grace, unless a page is open again by then (a reload)."""
         with self._lock:
-            owner = next((name for name, pages in self._pages.items() if page in pages), None)
-            if owner is None:
-                return
-            self._pages[owner].discard(page)
-        timer = threading.Timer(self._grace, self._abandon, [owner])
-        timer.daemon = True
-        timer.start()
+            owners = [name for name, pages in self._pages.items() if page in pages]
+            for owner in owners:
+                self._pages[owner].discard(page)
+        for owner in owners:
+            timer = threading.Timer(self._grace, self._abandon, [owner])
+            timer.daemon = True
+            timer.start()
 
     def _abandon(self, owner: str) -> None:
         with self._lock:

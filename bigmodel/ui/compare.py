@@ -51,8 +51,8 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
     inputs = [*data.inputs, *form.inputs]
     live.connect("compare", Controls(status, *buttons), prepare, inputs, view, outputs, status=status_line)
 
-    def hand(visitor: str) -> list[Any]:
-        run = live.runs.get(visitor, "compare")
+    def hand(visitor: str, request: gr.Request) -> list[Any]:
+        run = live.run("compare", visitor, request)
         ranking = ranked(run.snapshot()) if run else None
         config = winner(run.shelf["config"], ranking) if run and ranking else None
         if run is None or config is None:
@@ -120,7 +120,7 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     """Epoch, time, how many rates still run; the share that is done."""
     last = next((e for e in reversed(snapshot.events) if isinstance(e, (Round, Progress))), None)
     if last is None:
-        return say("live.loading", language), 0.0
+        return "", 0.0
     text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)
     whole = next((e for e in reversed(snapshot.events) if isinstance(e, Round)), None)
     broken = sum(trial.diverged_at is not None for trial in whole.trials) if whole else 0

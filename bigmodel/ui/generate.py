@@ -123,7 +123,7 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     if isinstance(last, (Fetched, Opening)):
         return opening_line(last, language)
     if not isinstance(last, Piece):
-        return say("live.loading", language), 0.0
+        return "", 0.0
     if not last.number:
         return say("generate.reading", language, read=last.read, of=last.prompt_tokens), last.read / last.prompt_tokens
     values = {"number": last.number, "of": last.of, "seconds": last.seconds, "speed": last.tokens_per_second}

@@ -8,7 +8,8 @@ language, follows anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,18 +77,24 @@ class Live:
         def frame(snapshot: Snapshot | None, language: str) -> list[Any]:
             return [*shown(controls, snapshot, language, status), *view(snapshot, language)]
 
-        async def follow(visitor: str, language: str, request: gr.Request) -> AsyncIterator[list[Any]]:
-            async for drawn in self._follow(kind, visitor, language, request, frame, every):
-                yield drawn
+        async def follow(visitor: str, language: str, request: gr.Request) -> AsyncGenerator[list[Any], None]:
+            # Closed at once when the page goes away, not when the garbage is collected.
+            async with aclosing(self._follow(kind, visitor, language, request, frame, every)) as frames:
+                async for drawn in frames:
+                    yield drawn
 
-        async def begin(visitor: str, language: str, request: gr.Request, *values: Any) -> AsyncIterator[list[Any]]:
+        async def begin(
+            visitor: str, language: str, request: gr.Request, *values: Any
+        ) -> AsyncGenerator[list[Any], None]:
             try:
                 start = prepare(language, *values)
             except BigModelError as error:
                 raise gr.Error(word(error, language), print_exception=False) from None
-            self.runs.start(visitor, kind, start.job, conclude=start.conclude, rate=start.rate)
-            async for drawn in self._follow(kind, visitor, language, request, frame, every):
-                yield drawn
+            owner = self.arrive(visitor, request)
+            self.runs.start(owner, kind, start.job, conclude=start.conclude, rate=start.rate)
+            async with aclosing(follow(visitor, language, request)) as frames:
+                async for drawn in frames:
+                    yield drawn
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": True}
         trigger = trigger or controls.start.click  # type: ignore[union-attr]
@@ -106,8 +113,8 @@ class Live:
             self._button(controls.pause, kind, _pause_or_go_on)
 
     def _button(self, button: gr.Button, kind: str, act: Callable[[Run], None]) -> None:
-        def press(visitor: str) -> None:
-            run = self.runs.get(visitor, kind)
+        def press(visitor: str, request: gr.Request) -> None:
+            run = self.run(kind, visitor, request)
             if run is not None:
                 act(run)
 
@@ -129,25 +136,36 @@ class Live:
 
     async def _follow(
         self, kind: str, visitor: str, language: str, request: gr.Request, frame: Any, every: float
-    ) -> AsyncIterator[list[Any]]:
+    ) -> AsyncGenerator[list[Any], None]:
         # One follower a page and tab: the newest one, in the newest language.
         place, me = (str(request.session_hash), kind), object()
         self._latest[place] = me
-        run = self.runs.get(visitor, kind)
-        seen = -1
-        while self._latest.get(place) is me:
-            version = run.version if run else 0
-            if version != seen:
-                seen = version
-                # Drawing takes milliseconds of Python: on a worker thread, so that other pages' events go on.
-                yield await asyncio.to_thread(_draw, run, frame, language)
-            if run is None or (run.ended and run.version == seen):
-                break
-            await asyncio.sleep(every)
+        run = self.run(kind, visitor, request)
+        seen = (-1, 0)
+        try:
+            while self._latest.get(place) is me:
+                # The place in the queue moves while the run itself stands still.
+                now = (run.version, run.place) if run else (0, 0)
+                if now != seen:
+                    seen = now
+                    # Drawing takes milliseconds of Python: on a worker thread, so that other pages' events go on.
+                    yield await asyncio.to_thread(_draw, run, frame, language)
+                if run is None or (run.ended and run.version == seen[0]):
+                    break
+                await asyncio.sleep(every)
+        finally:
+            if self._latest.get(place) is me:
+                del self._latest[place]
 
-    def arrive(self, visitor: str, request: gr.Request) -> None:
-        """A page of this visitor is open."""
-        self.runs.arrive(visitor, str(request.session_hash))
+    def run(self, kind: str, visitor: str, request: gr.Request) -> Run | None:
+        """The last run of this kind that the visitor started."""
+        return self.runs.get(_owner(visitor, request), kind)
+
+    def arrive(self, visitor: str, request: gr.Request) -> str:
+        """A page of this visitor is open; by what name its runs go."""
+        owner = _owner(visitor, request)
+        self.runs.arrive(owner, str(request.session_hash))
+        return owner
 
     def depart(self, request: gr.Request) -> None:
         """A page has closed or reloads."""
@@ -172,6 +190,11 @@ def time_left(snapshot: Snapshot, done: float, language: str) -> str:
     return " · " + say("live.left", language, seconds=left) if snapshot.state == "running" and left > 2 else ""
 
 
+def _owner(visitor: str, request: gr.Request) -> str:
+    """The visitor's name. A page that has none yet goes by its session: nobody shares a name with the next one."""
+    return visitor[:64] if visitor else f"page {request.session_hash}"
+
+
 def _draw(run: Run | None, frame: Any, language: str) -> list[Any]:
     drawn: list[Any] = frame(run.snapshot() if run else None, language)
     return drawn
@@ -190,19 +213,10 @@ def shown(
     """Updates for the buttons and the status line of a tab, in the order of `controls.outputs`."""
     state = snapshot.state if snapshot else "idle"
     busy = state in ("waiting", "running", "paused")
-    text, progress = "", 0.0
     if snapshot is None:
-        text = say("live.idle", language) if controls.start is not None else ""
-    elif snapshot.error is not None:
-        text = word(snapshot.error, language)
-    elif state == "waiting" and snapshot.place:
-        text = say("live.waiting", language, place=snapshot.place)
-    elif not snapshot.events:
-        text = say("live.loading", language)
+        text, progress = say("live.idle", language) if controls.start is not None else "", 0.0
     else:
-        text, progress = status(snapshot, language)
-        if state in ("paused", "stopped"):
-            text = f"{say(f'live.{state}', language)} · {text}"
+        text, progress = _line(snapshot, language, status)
     updates: list[Any] = [{"state": state, "text": text, "progress": progress}]
     if controls.start is not None:
         updates.append(gr.update(interactive=not busy))
@@ -212,3 +226,17 @@ def shown(
         go_on = state == "paused"
         updates.append(gr.update(interactive=busy, value=say("live.resume" if go_on else "live.pause", language)))
     return updates
+
+
+def _line(snapshot: Snapshot, language: str, status: Callable[[Snapshot, str], tuple[str, float]]) -> tuple[str, float]:
+    """What the status line says of a run, and the share that is done. A tab that has nothing to say yet says ""."""
+    if snapshot.error is not None:
+        return word(snapshot.error, language), 0.0
+    if snapshot.state == "waiting" and snapshot.place:
+        return say("live.waiting", language, place=snapshot.place), 0.0
+    text, progress = status(snapshot, language) if snapshot.events else ("", 0.0)
+    if snapshot.state in ("paused", "stopped"):
+        text = " · ".join(part for part in (say(f"live.{snapshot.state}", language), text) if part)
+    elif not text and snapshot.state in ("waiting", "running"):
+        text = say("live.loading", language)
+    return text, progress

@@ -11,23 +11,27 @@ from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import LANGUAGES, prefer
 
 # sessionStorage lives as long as the browser tab: a reload is the same visitor, another window is another one.
+# Within another site's frame a browser may forbid storage: then a reload is a new visitor, and the page works.
 _HELLO = """
 () => {
-    let visitor = sessionStorage.getItem('bigmodel.visitor');
-    if (!visitor) {
-        visitor = Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
+    let visitor = Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
+    let language = new URLSearchParams(location.search).get('lang');
+    try {
+        visitor = sessionStorage.getItem('bigmodel.visitor') || visitor;
         sessionStorage.setItem('bigmodel.visitor', visitor);
-    }
-    const asked = new URLSearchParams(location.search).get('lang');
-    return [visitor, asked || localStorage.getItem('bigmodel.language') || ''];
+        language = language || localStorage.getItem('bigmodel.language');
+    } catch (forbidden) {}
+    return [visitor, language || ''];
 }
 """
 _REMEMBER = """
 (language) => {
     document.documentElement.lang = language;
     document.documentElement.dataset.ready = 'yes';
-    const known = localStorage.getItem('bigmodel.language');
-    if (language !== 'en' || known) localStorage.setItem('bigmodel.language', language);
+    try {
+        const known = localStorage.getItem('bigmodel.language');
+        if (language !== 'en' || known) localStorage.setItem('bigmodel.language', language);
+    } catch (forbidden) {}
 }
 """
 

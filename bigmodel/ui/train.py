@@ -73,8 +73,8 @@ def build(page: Page, live: Live) -> Desk:
 
     live.connect("train", Controls(status, *buttons), prepare, [pace, *desk.inputs], view, outputs, status=status_line)
 
-    def set_pace(visitor: str, speed: str) -> None:
-        run = live.runs.get(visitor, "train")
+    def set_pace(visitor: str, speed: str, request: gr.Request) -> None:
+        run = live.run("train", visitor, request)
         if run is not None:
             run.set_rate(PACES.get(speed, 0.0))
 
@@ -206,7 +206,7 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     """Epoch, step, time and losses; the share that is done."""
     last = next((e for e in reversed(snapshot.events) if isinstance(e, (Epoch, Progress))), None)
     if last is None:
-        return say("live.loading", language), 0.0
+        return "", 0.0
     epoch = next((e for e in reversed(snapshot.events) if isinstance(e, Epoch)), None)
     text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)
     if epoch is not None:
