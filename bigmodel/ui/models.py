@@ -47,7 +47,7 @@ class ModelMenu:
             [self.menu, self._chosen],
             view,
             [self.menu, self._chosen],
-            status=lambda snapshot, language: opening_line(snapshot.events[-1], language),
+            status=status_line,
             trigger=self.menu.input,
         )
 
@@ -71,7 +71,8 @@ def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
         return [gr.skip(), gr.skip()]
     if snapshot.state in ("failed", "stopped"):
         return [gr.update(value=choosing.before), choosing.before]
-    return [gr.skip(), choosing.name] if snapshot.state == "done" else [gr.skip(), gr.skip()]
+    # Said again when it is there: after a reload the menu stands on its default.
+    return [gr.update(value=choosing.name), choosing.name] if snapshot.state == "done" else [gr.skip(), gr.skip()]
 
 
 def opening_line(event: Any, language: str) -> tuple[str, float]:
@@ -84,4 +85,12 @@ def opening_line(event: Any, language: str) -> tuple[str, float]:
         return text, event.bytes / event.of_bytes if event.of_bytes else 0.0
     if isinstance(event, Opening):
         return say("model.opening", language, name=event.name, seconds=event.seconds), 0.0
-    return say("model.ready", language, name=getattr(event, "name", "")), 1.0
+    return "", 0.0
+
+
+def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
+    """Download or opening as it goes; at the end that the model is ready."""
+    choosing = snapshot.events[0]
+    if snapshot.state == "done" and isinstance(choosing, Choosing):
+        return say("model.ready", language, name=choosing.name), 1.0
+    return opening_line(snapshot.events[-1], language)

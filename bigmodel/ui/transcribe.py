@@ -45,7 +45,7 @@ def build(page: Page, live: Live) -> None:
     with gr.Row(elem_classes="desk"):
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
             sound = gr.Audio(
-                sources=["microphone", "upload"],
+                sources=["upload", "microphone"],
                 type="filepath",
                 interactive=True,
                 elem_id="transcribe-audio",
@@ -118,7 +118,11 @@ def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
     asked = next((event for event in events if isinstance(event, Asked)), None)
     segments = [event for event in events if isinstance(event, Segment)]
     picture = next((event for event in reversed(events) if isinstance(event, audio.Picture)), None)
-    written: dict[str, Any] = {"run": asked.run if asked else 0, "hint": say("transcribe.hint", language)}
+    # A silence is in words too: another language writes the whole page anew.
+    written: dict[str, Any] = {
+        "run": f"{asked.run if asked else 0} {language}",
+        "hint": say("transcribe.hint", language),
+    }
     written["segments"] = [line(segment, language) for segment in segments]
     written["exports"] = exports(segments, asked.stem) if asked and snapshot and segments and _over(snapshot) else []
     words = chart_words(language)
@@ -172,7 +176,7 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     if isinstance(last, (Fetched, Opening)):
         return opening_line(last, language)
     if not isinstance(last, Segment):
-        return say("live.loading", language), 0.0
+        return "", 0.0
     words = sum(len(event.words) for event in snapshot.events if isinstance(event, Segment))
     if snapshot.state == "done" and not words:
         return say("transcribe.silence", language), 1.0
