@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import plotly
@@ -25,7 +26,7 @@ const root = (window.gradio_config && window.gradio_config.root) || '';
 const library = window.bigmodelPlotly ||= new Promise((ready, failed) => {
     if (window.Plotly) return ready(window.Plotly);
     const script = document.createElement('script');
-    script.src = root + '/gradio_api/file=%(path)s';
+    script.src = root + '/gradio_api/file=' + %(path)s;
     script.onload = () => ready(window.Plotly);
     script.onerror = failed;
     document.head.appendChild(script);
@@ -75,7 +76,7 @@ def chart(*, height: int = 340, **kwargs: Any) -> gr.HTML:
         None,
         html_template='<figure class="chart"><div class="chart-plot" role="img"></div></figure>',
         css_template=f".chart {{ margin: 0; }} .chart-plot {{ height: {height}px; width: 100%; }}",
-        js_on_load=_SCRIPT % {"path": PLOTLY_JS.as_posix()},
+        js_on_load=_SCRIPT % {"path": json.dumps(quote(PLOTLY_JS.as_posix(), safe="/:"))},
         **kwargs,
     )
 

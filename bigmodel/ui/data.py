@@ -69,8 +69,9 @@ class DataForm:
         def own(source: str) -> Any:
             return gr.update(visible=source == TABLE)
 
-        def look(file: str | None, language: str) -> Any:
-            """Read the table as soon as it is there: its columns are the targets to choose from."""
+        def look(file: str | None, target: str | None, language: str) -> Any:
+            """Read the table as soon as it is there: its columns are the targets to choose from. A target that was
+            chosen stays if the table has it: Compare hands over a table together with its target."""
             if not file:
                 return gr.update(choices=[], value=None)
             from bigmodel.datasets import read_table
@@ -81,10 +82,10 @@ class DataForm:
                 raise gr.Error(word(error, language), print_exception=False) from None
             for notice in table.notices:
                 gr.Info(say(f"datasets.notice.{notice.key}", language, **dict(notice.values)))
-            return gr.update(choices=list(table.columns), value=table.target)
+            return gr.update(choices=list(table.columns), value=target if target in table.columns else table.target)
 
         self.source.change(own, [self.source], [self.own], **quiet)
-        self.file.change(look, [self.file, self.page.language], [self.target], **quiet)
+        self.file.change(look, [self.file, self.target, self.page.language], [self.target], **quiet)
 
 
 def load(source: Source) -> Dataset:

@@ -97,8 +97,8 @@ def _settings(page: Page, form: Form) -> gr.Radio:
 def _results(page: Page) -> list[Any]:
     """What `view` draws, in its order, and the lesson under it."""
     with gr.Row(elem_classes="charts"):
-        loss = chart(elem_id="train-loss", min_width=300)
-        accuracy = chart(elem_id="train-accuracy", min_width=300)
+        loss = chart(elem_id="train-loss-curve", min_width=300)
+        accuracy = chart(elem_id="train-accuracy-curve", min_width=300)
     cards = number_cards(elem_id="train-scores")
     with gr.Row(elem_classes="charts"):
         boundary = chart(height=420, visible=False, elem_id="train-boundary", min_width=300)

@@ -73,6 +73,8 @@ def build(page: Page, live: Live) -> None:
             raise AudioError("audio.none")
         return listening(form.read(values), file, model)
 
+    # Wherever the app was started from: the server hands out files of its working directory only, and this one.
+    gr.set_static_paths([EXAMPLE])
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     example.click(lambda: str(EXAMPLE), None, [sound], **quiet)
     text.select(seek, None, [sound], **quiet)

@@ -60,7 +60,7 @@ def test_no_request_leaves_the_machine(browser, address: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
-    page.wait_for_function("document.querySelector('#train-loss .chart-plot')?.data")
+    page.wait_for_function("document.querySelector('#train-loss-curve .chart-plot')?.data")
     page.context.close()
     foreign = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     assert len(asked) > 10

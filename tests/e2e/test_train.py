@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-CURVE = "document.querySelector('#train-loss .chart-plot').data"
+CURVE = "document.querySelector('#train-loss-curve .chart-plot').data"
 
 
 def choose(page: Page, menu: str, option: str) -> None:
