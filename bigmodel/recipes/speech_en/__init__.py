@@ -47,8 +47,8 @@ class SpeechEnConfig:
     width: int = bounded(144, 16, 2048)
     heads: int = bounded(4, 1, 64)
     dropout: float = bounded(0.1, 0.0, 0.9)
-    batch_seconds: float = bounded(32.0, 1.0, 10_000.0)
-    rate: float = bounded(7e-4, 1e-6, 1.0, log=True)
+    batch_seconds: float = bounded(24.0, 1.0, 10_000.0)
+    rate: float = bounded(2e-3, 1e-6, 1.0, log=True)
 
     def __post_init__(self) -> None:
         check(self)
@@ -121,8 +121,8 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     clips = yield from _read(config)
     away = sounds.held_out(clips)
     known, unknown = [c for c in clips if c.speaker not in away], [c for c in clips if c.speaker in away]
-    model, optimizer, extractor = _start(config)
-    notes = load_state(Path(config.checkpoints), model, [optimizer])
+    model, optimizers, extractor = _start(config)
+    notes = load_state(Path(config.checkpoints), model, optimizers)
     step, before, heard = int(notes.get("step", 0)), float(notes.get("seconds", 0)), float(notes.get("heard", 0))
     batches, begun, saved, checked = Batches(config, known), time.perf_counter(), 0.0, 0.0
 
@@ -130,13 +130,13 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
         return before + time.perf_counter() - begun
 
     def keep() -> None:
-        save_state(Path(config.checkpoints), model, [optimizer], {"step": step, "seconds": seconds(), "heard": heard})
+        save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds(), "heard": heard})
 
     try:
         while (done := progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
             factor = warm_hold_decay(done, warm=0.03, decay=0.5)
             batch = batches.make(step)
-            loss = train_step(config, model, optimizer, extractor, batch, config.rate * factor, step)
+            loss = train_step(config, model, optimizers, extractor, batch, config.rate * factor, step)
             step, heard = step + 1, heard + sum(len(wave) for wave in batch.waves) / sounds.RATE
             yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
             now = time.perf_counter() - begun
@@ -248,21 +248,17 @@ class Batches:
 def _start(config: SpeechEnConfig) -> tuple[Any, Any, Any]:
     import torch
 
+    from bigmodel.recipes.common import muon_and_adamw
+
     torch.set_num_threads(config.threads)
     model = network.build(config.width, config.layers, config.heads, config.dropout, config.seed).to(config.device)
-    # Norms and biases are not decayed: they have no size to keep small.
-    groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 0.05},
-        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98))
-    return model, optimizer, network.processor().feature_extractor
+    return model, muon_and_adamw(model, ".layers.", config.rate), network.processor().feature_extractor
 
 
 def train_step(
     config: SpeechEnConfig,
     model: Any,
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     extractor: Any,
     batch: Batch,
     rate: float,
@@ -270,6 +266,8 @@ def train_step(
 ) -> float:
     """One step; the CTC loss in nats per letter."""
     import torch
+
+    from bigmodel.recipes.common import step_all
 
     model.train()
     network.set_dropout(model, 0.0 if batch.easy else config.dropout)
@@ -292,10 +290,7 @@ def train_step(
         ) / max(50, sum(len(ids) for ids in targets))
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    step_all(optimizers, rate)
     return float(loss.detach())
 
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
-WEIGHTS = {"an4": 4, "fsdd": 2, "speechocean762": 1}
+WEIGHTS = {"an4": 4.0, "fsdd": 4.0, "speechocean762": 0.5}
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
 SPEEDS = ((8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8))
@@ -87,8 +88,9 @@ def plan(clips: list[Clip], rng: np.random.Generator, batch_seconds: float, easy
     items: list[Item] = []
     for corpus in sorted({clip.corpus for clip in clips}):
         own = [i for i, clip in enumerate(clips) if clip.corpus == corpus]
-        for _ in range(WEIGHTS.get(corpus, 1)):
-            order = [own[i] for i in rng.permutation(len(own))]
+        for whole in range(ceil(WEIGHTS.get(corpus, 1.0))):
+            share = min(1.0, WEIGHTS.get(corpus, 1.0) - whole)
+            order = [own[i] for i in rng.permutation(len(own))[: round(share * len(own))]]
             if rng.random() < 0.5:  # neighbours by one voice, as in a real recording; else voices change
                 order.sort(key=lambda i: clips[i].speaker)
             items += _joined(clips, order, rng)

@@ -91,7 +91,7 @@ def cook(config: TextEnConfig) -> Iterator[Event]:
     """Train, check on held-out documents, save with a card. Picks up the checkpoint of an earlier call."""
     import torch
 
-    from bigmodel.recipes.common import load_state, progress, save_state, warm_hold_decay
+    from bigmodel.recipes.common import load_state, muon_and_adamw, progress, save_state, warm_hold_decay
     from bigmodel.recipes.text_en import corpus, network
 
     torch.set_num_threads(config.threads)
@@ -99,7 +99,7 @@ def cook(config: TextEnConfig) -> Iterator[Event]:
     tokenizer = corpus.tokenizer_for(config, books)
     streams = {name: corpus.encode(tokenizer, corpus.kept_for_training(docs)) for name, docs in books.items()}
     model = network.new_model(config, tokenizer)
-    optimizers = network.new_optimizers(config, model)
+    optimizers = muon_and_adamw(model, ".h.", config.rate)
     notes = load_state(Path(config.checkpoints), model, optimizers)
     step, loss = int(notes.get("step", 0)), 0.0
     # The clock goes on where the checkpoint stood.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from bigmodel.recipes.common import step_all
 from bigmodel.recipes.text_en.corpus import held_out
 
 if TYPE_CHECKING:
@@ -36,16 +37,6 @@ def new_model(config: TextEnConfig, tokenizer: Any) -> Any:
     return model.to(config.device)
 
 
-def new_optimizers(config: TextEnConfig, model: Any) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the layers, AdamW for embeddings, biases and norms."""
-    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and ".h." in name]
-    outer = [p for name, p in model.named_parameters() if not (p.ndim == 2 and ".h." in name)]
-    return [
-        torch.optim.Muon(inner, lr=config.rate, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(outer, lr=config.rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
-    ]
-
-
 def train_step(
     config: TextEnConfig, model: Any, optimizers: list[torch.optim.Optimizer], rows: torch.Tensor, factor: float
 ) -> float:
@@ -56,11 +47,7 @@ def train_step(
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), rows[:, 1:].flatten())
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = config.rate * factor
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+    step_all(optimizers, config.rate * factor)
     return float(loss.detach())
 
 
