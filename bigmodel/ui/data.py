@@ -85,7 +85,8 @@ class DataForm:
             return gr.update(choices=list(table.columns), value=target if target in table.columns else table.target)
 
         self.source.change(own, [self.source], [self.own], **quiet)
-        self.file.change(look, [self.file, self.target, self.page.language], [self.target], **quiet)
+        # In the queue: outside it Gradio shows no toast, neither an error's nor a notice's.
+        self.file.change(look, [self.file, self.target, self.page.language], [self.target], **{**quiet, "queue": True})
 
 
 def load(source: Source) -> Dataset:

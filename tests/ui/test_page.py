@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import inspect
 import re
 import subprocess
 import sys
@@ -167,6 +168,13 @@ def test_charts_find_plotly_on_any_path(monkeypatch: pytest.MonkeyPatch) -> None
     with gr.Blocks(analytics_enabled=False):
         script = chart.chart().js_on_load
     assert "'/gradio_api/file=' + \"/home/o%27brien/my%20%231%20%22lab%22/%E8%AF%BE/plotly.min.js\";" in script
+
+
+def test_toasts_come_from_the_queue(demo: Any) -> None:
+    """Every handler that shows a toast is queued: outside the queue Gradio swallows errors' and notices' words."""
+    toasting = [fn for fn in demo.fns.values() if fn.fn and re.search(r"gr\.(Error|Info)", inspect.getsource(fn.fn))]
+    assert {fn.name for fn in toasting} >= {"look", "begin"}
+    assert [fn.name for fn in toasting if fn.queue is False] == []
 
 
 def test_own_table_keeps_its_target(demo: Any, tmp_path: Path) -> None:
