@@ -13,8 +13,9 @@ def test_race_ranks_and_hands_over(open_page) -> None:
     fill(page, "compare-rates", "0.001, 0.01, 0.1, 9")
     press(page, "compare-start")
     expect(page.locator("#compare-status")).to_contain_text("Epoch 10 of 10")
-    expect(page.locator("#compare-table tbody tr").nth(3)).to_be_visible()
-    rates = [row.split("\n")[1].strip() for row in page.locator("#compare-table tbody tr").all_inner_texts()[-4:]]
+    rows = page.locator("#compare-table .virtual-body [role=row]")
+    expect(rows).to_have_count(4)
+    rates = [row.locator("[role=gridcell]").nth(1).inner_text().strip() for row in rows.all()]
     assert sorted(map(float, rates)) == [0.001, 0.01, 0.1, 9]
     curves = page.evaluate("document.querySelector('#compare-curves .chart-plot').data")
     assert len(curves) == 4

@@ -43,6 +43,19 @@ def test_starts_in_the_browsers_language(open_page) -> None:
     expect(page.locator("#train-start")).to_have_text("Train")
 
 
+def test_works_where_storage_is_forbidden(browser, address: str) -> None:
+    """Within another site's frame a browser may forbid storage: the page still gets its language and trains."""
+    context = browser.new_context(locale="zh-CN")
+    forbid = "Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError'); }})"
+    context.add_init_script(f"for (const name of ['sessionStorage', 'localStorage']) {forbid}")
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#train-start")).to_have_text("开始训练")
+    press(page, "train-start")
+    expect(page.locator("#train-status")).to_contain_text("第 10/10 轮")
+    context.close()
+
+
 @pytest.mark.parametrize("tab", ["Train", "Compare", "Generate", "Transcribe"])
 def test_fits_a_phone(open_page, tab: str) -> None:
     """Nothing scrolls sideways at 390 pixels, and the main button is in the first screen."""
