@@ -37,6 +37,18 @@ from bigmodel.ui.words import LANGUAGES, dictionary, say, word
 RECIPES = {"text-en": ("text_en", "TextEnConfig"), "speech-en": ("speech_en", "SpeechEnConfig")}
 
 
+# For a person: what is only of interest to a program, and what stands on one line with what follows.
+SILENT = ("opening", "progress")
+INLINE = ("asked", "piece")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The prompt that the text goes on from."""
+
+    prompt: str
+
+
 @dataclass(frozen=True)
 class Result:
     """The last line of a job."""
@@ -60,7 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser(given[0] if given else "").parse_args(given)
     try:
         for event in parsed.job(parsed):
-            print(as_json(event) if parsed.json else as_text(parsed.command, event, parsed.words), flush=True)
+            print(
+                as_json(event) + "\n" if parsed.json else as_text(parsed.command, event, parsed.words),
+                end="",
+                flush=True,
+            )
     except BigModelError as error:
         print(word(error, parsed.words), file=sys.stderr)
         return 2
@@ -141,12 +157,25 @@ def as_json(event: Any) -> str:
 
 
 def as_text(command: str, event: Any, language: str) -> str:
-    """The line of an event for a person: its string if the dictionary has one, else its values."""
-    values = event.values if isinstance(event, Result) else asdict(event)
-    key = f"cli.{command}.{'result' if isinstance(event, Result) else _snake(event)}"
-    if key in dictionary(language):
-        return say(key, language, **values)
-    return json.dumps(_plain(values), ensure_ascii=False)
+    """An event for a person, with its line end: its string if the dictionary has one, else its values."""
+    values = _numbers(event.values if isinstance(event, Result) else asdict(event))
+    name = _snake(event)
+    if name in SILENT:
+        return ""
+    if command == "compare" and name == "result":
+        return "".join(say("cli.compare.row", language, **row) + "\n" for row in values["ranking"])
+    key = f"cli.{command}.{name}"
+    template = dictionary(language).get(key)
+    # Not say(): an event may have a field called language.
+    text = template.format_map(values) if template else json.dumps(_plain(values), ensure_ascii=False)
+    return text if name in INLINE else text + "\n"
+
+
+def _numbers(value: Any) -> Any:
+    """None becomes NaN: an AUC that is not defined is still printed as a number."""
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    return math.nan if value is None else value
 
 
 def _snake(event: Any) -> str:
@@ -245,12 +274,15 @@ def _add_generate(sub: argparse.ArgumentParser) -> None:
 
 def _generate(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.checkpoints import load_text, ready
-    from bigmodel.generate import GenerateConfig, generate
+    from bigmodel.generate import GenerateConfig, count_tokens, generate
 
     config = read_config(parsed, GenerateConfig)
     yield from ready(parsed.model, "text")
+    model = load_text(parsed.model)
+    count_tokens(parsed.prompt, model)  # a prompt that cannot be read is told before anything is printed
+    yield Asked(parsed.prompt)
     pieces = []
-    for piece in _until_interrupted(generate(config, parsed.prompt, load_text(parsed.model))):
+    for piece in _until_interrupted(generate(config, parsed.prompt, model)):
         pieces += [piece] if piece.number else []
         yield piece
     last = pieces[-1]

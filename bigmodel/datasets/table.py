@@ -54,6 +54,8 @@ DATE = re.compile(r"\d{1,4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,4}日?([ T]\d
 
 def read(path: str) -> Table:
     """See `bigmodel.datasets.read_table`."""
+    if not Path(path).is_file():
+        raise DataError("data.missing", file=path)
     notices: list[Notice] = []
     cells, delimiter = _cells(_text(Path(path)))
     header, body = _header(cells, notices)
