@@ -298,11 +298,11 @@ def masked(features: torch.Tensor, mask: torch.Tensor, rng: np.random.Generator)
     """SpecAugment on normalised features (rows, frames, bins): two bands and a few moments are set to the mean, 0."""
     for row, length in zip(features, mask.sum(-1).tolist(), strict=True):
         for _ in range(2):
-            width = int(rng.integers(0, 16))
+            width = int(rng.integers(0, 10))
             low = int(rng.integers(0, features.shape[2] - width + 1))
             row[:, low : low + width] = 0
         for _ in range(1 + int(length) // 100):
-            width = int(rng.integers(0, min(14, 2 + int(length) // 12)))
+            width = int(rng.integers(0, min(9, 2 + int(length) // 12)))
             first = int(rng.integers(0, max(1, int(length) - width)))
             row[first : first + width] = 0
     return features

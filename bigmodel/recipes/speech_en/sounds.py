@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
-WEIGHTS = {"an4": 4.0, "fsdd": 4.0, "speechocean762": 0.5}
+WEIGHTS = {"an4": 4.0, "fsdd": 4.0, "speechocean762": 0.35}
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
 SPEEDS = ((8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8))
@@ -105,8 +105,8 @@ def _joined(clips: list[Clip], order: list[int], rng: np.random.Generator) -> It
     at = 0
     while at < len(order):
         digit = clips[order[at]].seconds < 1.0
-        count = int(rng.integers(2, 11)) if digit and rng.random() < 0.6 else 1
-        if not digit and rng.random() < 0.25:
+        count = int(rng.integers(2, 11)) if digit and rng.random() < 0.4 else 1
+        if not digit and rng.random() < 0.12:
             count = int(rng.integers(2, 4))
         group, seconds = [order[at]], clips[order[at]].seconds + 0.6
         for follower in order[at + 1 : at + count]:
@@ -182,13 +182,13 @@ def _disturbed(wave: Wave, rng: np.random.Generator, easy: bool) -> Wave:
     freqs = np.fft.rfftfreq(size, 1 / RATE).astype(np.float32)
     loud = float(np.sqrt(np.mean(wave**2)))
     spectrum = np.fft.rfft(wave, size)
-    if not easy and rng.random() < 0.25:
+    if not easy and rng.random() < 0.1:
         spectrum = spectrum * _room(rng, size)
     if easy or rng.random() < 0.95 or loud == 0:
         tilt = (np.maximum(freqs, 50) / 1000) ** -rng.uniform(0, 1)  # from white to pink-and-darker noise
         noise = np.fft.rfft(rng.standard_normal(size).astype(np.float32)) * tilt
         power = float(np.sqrt(np.mean(np.abs(noise) ** 2) / size)) + 1e-9
-        snr = rng.uniform(5, 25) if not easy and rng.random() < 0.3 else rng.uniform(25, 50)
+        snr = rng.uniform(5, 25) if not easy and rng.random() < 0.15 else rng.uniform(25, 50)
         spectrum = spectrum + noise * ((loud or 0.05) * 10 ** (-snr / 20) / power)
     if not easy and rng.random() < 0.3:  # a telephone, a cheap microphone
         spectrum[freqs > rng.uniform(3400, 7500)] = 0
