@@ -150,6 +150,9 @@ def evaluate(config: TextEnConfig) -> Iterator[Event]:
     texts = [(prompt, network.continuation(model, tokenizer, prompt, config.seed)) for prompt in card.PROMPTS]
     samples = tuple(Sample(prompt, text) for prompt, text in texts)
     yield from samples
+    credits = Path(config.data) / "openstories.tsv"
+    if credits.exists():
+        (Path(config.out) / "CREDITS.tsv").write_bytes(credits.read_bytes())
     notes = json.loads(_notes(config).read_text(encoding="utf-8"))
     (Path(config.out) / "README.md").write_text(card.write(model, checked, samples, notes), encoding="utf-8")
 

@@ -57,19 +57,18 @@ pipeline_tag: text-generation
 # text-en: a small English GPT-2
 
 Ships with BigModel Lab so that the Generate tab works without a network. A GPT-2 with {parameters} million parameters
-({layers} layers, width {width}, {heads} heads, context {context}) and a byte-level BPE of {vocabulary} tokens, in
-float16.
+({layers} layers, width {width}, {heads} heads, context {context}), a byte-level BPE of {vocabulary} tokens, float16.
 
 **Good at** simple English sentences in the manner of children's stories. **Bad at** facts, arithmetic, instructions,
-other languages and holding a thread for long. It knows nothing of the world after 1929, and little of the one before.
-For anything else choose a model of the hub.
+other languages and holding a thread for long: all it knows are stories, and books for children before 1929. For
+anything else choose a model of the hub.
 
 ## Data
 
 | source | what | licence |
 |---|---|---|
 | TinyStories, its start (Eldan & Li 2023, arXiv 2305.07759) | very simple stories | CDLA-Sharing-1.0 (data only) |
-| Pratham Books and African Storybook | simple stories by their authors | CC BY |
+| Pratham Books and African Storybook | simple stories; titles and authors in CREDITS.tsv | CC BY |
 | FairytaleQA (Xu et al. 2022) | fairy tales of many lands | Apache-2.0, tales in the public domain |
 | children's books before 1929, the plainer half | Burgess, Baum, Lang, Alcott and others | public domain in the USA |
 
