@@ -90,6 +90,21 @@ def test_reload_comes_back_to_the_run(open_page) -> None:
     expect(status).to_contain_text("Stopped")
 
 
+def test_lost_connection_misses_nothing(open_page) -> None:
+    """A page whose connections broke comes back to its run by itself, with all of its curve."""
+    page = open_page()
+    fill(page, "train-epochs", "3000")
+    press(page, "train-start")
+    status = page.locator("#train-status")
+    expect(status).to_contain_text(re.compile(r"Epoch \d+ of 3000"))
+    page.evaluate("window.stop()")  # ends every stream of the page
+    expect(page.locator(".toast-wrap")).to_contain_text("lost")
+    expect(status).to_contain_text(re.compile(r"Epoch \d\d+ of 3000"))
+    page.wait_for_function(f"({CURVE} || [{{x: []}}])[0].x.length > 15")
+    assert page.evaluate(CURVE)[0]["x"][0] == 0
+    press(page, "train-stop")
+
+
 def test_pages_see_their_own_runs(open_page) -> None:
     """Two visitors train at once; each sees its own run only."""
     one, two = open_page(), open_page()
