@@ -27,7 +27,7 @@ def runs():
     """The runs of the app under test, with a short grace for pages that close."""
     from bigmodel.runs import Runs
 
-    return Runs(slots=4, grace=1.5)
+    return Runs(slots=4, grace=5.0)
 
 
 @pytest.fixture(scope="session")
