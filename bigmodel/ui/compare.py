@@ -14,7 +14,7 @@ from bigmodel.runs import Shelf, Snapshot
 from bigmodel.train import Progress
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.data import DataForm, Source, load
-from bigmodel.ui.live import Controls, Live, Start, run_buttons, time_left
+from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.train import NETWORK, Desk, chart_words
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
@@ -32,6 +32,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
             data = DataForm(page, "compare-data")
             for name in ("rates", "seeds", "epochs"):
                 form.field(name)
+            pace = pace_choice(page, live, "compare")
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
@@ -44,11 +45,11 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
             page.markdown("compare.lesson", elem_classes="lesson")
     outputs = [curves, table, hand_over, axis]
 
-    def prepare(language: str, *values: Any) -> Start:
-        count = len(data.inputs)
-        return race(data.read(values[:count]), form.read(values[count:]), values[:count])
+    def prepare(language: str, speed: str, *values: Any) -> Start:
+        choice, settings = values[: len(data.inputs)], values[len(data.inputs) :]
+        return race(data.read(choice), form.read(settings), choice, PACES.get(speed, 0.0))
 
-    inputs = [*data.inputs, *form.inputs]
+    inputs = [pace, *data.inputs, *form.inputs]
     live.connect("compare", Controls(status, *buttons), prepare, inputs, view, outputs, status=status_line)
 
     def hand(visitor: str, request: gr.Request) -> list[Any]:
@@ -64,7 +65,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
     )
 
 
-def race(source: Source, config: CompareConfig, choice: tuple[Any, ...]) -> Start:
+def race(source: Source, config: CompareConfig, choice: tuple[Any, ...], rate: float = 0.0) -> Start:
     """A run of all rates in one stack; `choice`, the values of the data widgets, is kept for handing over."""
 
     def job(shelf: Shelf) -> Iterator[Any]:
@@ -75,7 +76,7 @@ def race(source: Source, config: CompareConfig, choice: tuple[Any, ...]) -> Star
         shelf["config"], shelf["choice"] = config, choice
         yield from compare(config, build_stack(config, data), data)
 
-    return Start(job)
+    return Start(job, rate=rate)
 
 
 def ranked(snapshot: Snapshot) -> Ranking | None:

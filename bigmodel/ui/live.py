@@ -175,6 +175,25 @@ class Live:
         self.runs.depart(session)
 
 
+# Events per second: an audience wants to see the epochs, an engineer wants them over with.
+PACES = {"fast": 0.0, "watch": 10.0, "slow": 2.0}
+
+
+def pace_choice(page: Page, live: Live, kind: str) -> gr.Radio:
+    """How fast a run shows its events; can be changed while it runs."""
+    pace = gr.Radio(list(PACES), value="watch", interactive=True, elem_id=f"{kind}-pace")
+    page.words(pace, label="live.pace.label", info="live.pace.info")
+    page.choices(pace, "live.pace", tuple(PACES))
+
+    def set_pace(visitor: str, speed: str, request: gr.Request) -> None:
+        run = live.run(kind, visitor, request)
+        if run is not None:
+            run.set_rate(PACES.get(speed, 0.0))
+
+    pace.change(set_pace, [page.visitor, pace], None, queue=False, show_progress="hidden", api_visibility="private")
+    return pace
+
+
 def run_buttons(page: Page, prefix: str) -> tuple[gr.Button, gr.Button, gr.Button]:
     """Start, stop and pause of a tab, side by side: the start says `<prefix>.start`."""
     with gr.Row(elem_classes="actions first"):

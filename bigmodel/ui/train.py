@@ -13,7 +13,7 @@ from bigmodel.runs import Shelf, Snapshot
 from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.data import DataForm, Source, load
-from bigmodel.ui.live import Controls, Live, Start, run_buttons, time_left
+from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
 from bigmodel.ui.words import dictionary, say
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 NETWORK = ("widths", "activation", "normalisation", "dropout")
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed", "seeds")
-# Events per second: an audience wants to see the epochs, an engineer wants them over with.
-PACES = {"fast": 0.0, "watch": 10.0, "slow": 2.0}
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,11 @@ def build(page: Page, live: Live) -> Desk:
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
             buttons = run_buttons(page, "train")
             data = DataForm(page, "train-data")
-            pace = _settings(page, form)
+            form.field("learning_rate")
+            form.field("epochs")
+            pace = pace_choice(page, live, "train")
+            form.section("train.network", NETWORK)
+            form.section("train.training", TRAINING)
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="train-status")
             outputs = _results(page)
@@ -72,26 +74,7 @@ def build(page: Page, live: Live) -> Desk:
         return training(data.read(values[:count]), form.read(values[count:]), PACES.get(speed, 0.0))
 
     live.connect("train", Controls(status, *buttons), prepare, [pace, *desk.inputs], view, outputs, status=status_line)
-
-    def set_pace(visitor: str, speed: str, request: gr.Request) -> None:
-        run = live.run("train", visitor, request)
-        if run is not None:
-            run.set_rate(PACES.get(speed, 0.0))
-
-    pace.change(set_pace, [page.visitor, pace], None, queue=False, show_progress="hidden", api_visibility="private")
     return desk
-
-
-def _settings(page: Page, form: Form) -> gr.Radio:
-    """The fields of the config, the usual ones first; returns the choice of pace."""
-    form.field("learning_rate")
-    form.field("epochs")
-    pace = gr.Radio(list(PACES), value="watch", interactive=True, elem_id="train-pace")
-    page.words(pace, label="train.pace.label", info="train.pace.info")
-    page.choices(pace, "train.pace", tuple(PACES))
-    form.section("train.network", NETWORK)
-    form.section("train.training", TRAINING)
-    return pace
 
 
 def _results(page: Page) -> list[Any]:
