@@ -110,6 +110,7 @@ def test_microphone(launch: Callable[..., Browser], address: str, tmp_path: Path
     page.goto(address)
     page.wait_for_function("document.documentElement.dataset.ready === 'yes'")
     show(page)
+    page.locator("#transcribe-audio [aria-label='Record audio']").click()
     page.locator("#transcribe-audio .record-button").click()
     page.wait_for_timeout(1000 * (len(wave) / rate + 1.5))
     page.locator("#transcribe-audio .stop-button").first.click()
