@@ -209,7 +209,8 @@ def rate_curves(rounds: Sequence[RoundRow], words: Words, *, log: bool = True) -
         x, y = [row.number for row in shown], [number(row.trials[place].valid_loss) for row in shown]
         traces.append(_curve(x, y, name, colour, _markers(len(shown), broken)))
     waiting, axis = ((0, 10), (-2, 0) if log else (0, 1)), {"type": "log"} if log else {}
-    return draw(words["epoch"], words["valid_loss"], traces, yaxis=axis, waiting=waiting)
+    legend = LEGEND if count <= len(PALETTE) else {}
+    return draw(words["epoch"], words["valid_loss"], traces, yaxis=axis, waiting=waiting, legend=legend)
 
 
 def _runs(row: RoundRow, place: int) -> bool:
@@ -239,9 +240,14 @@ def rate_axis(ranking: Sequence[RankRow], words: Words) -> go.Figure:
         top = max((value for value in y if value is not None), default=1.0)
         cross = {"color": GREY, "size": 11, "symbol": "x"}
         traces.append({**_curve(broken, [top] * len(broken), words["diverged"], GREY, cross), "mode": "markers"})
-    axis = {"type": "log", "tickformat": "~g"}
+    rates = [row.learning_rate for row in ranking]
+    # Over two decades and more a label for each is enough; plotly's own 2 and 5 between them collide on a phone.
+    decades = {"dtick": 1} if rates and max(rates) >= 99 * min(rates) else {}
+    axis = {"type": "log", "tickformat": "~g", **decades}
     waiting = ((-4, 0), (-2, 0))
-    return draw(words["rate"], words["valid_loss"], traces, xaxis=axis, yaxis={"type": "log"}, waiting=waiting)
+    return draw(
+        words["rate"], words["valid_loss"], traces, xaxis=axis, yaxis={"type": "log"}, waiting=waiting, legend=LEGEND
+    )
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Words) -> go.Figure:

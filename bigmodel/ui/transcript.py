@@ -73,7 +73,8 @@ _STYLE = """
 .word { background: color-mix(in srgb, #f59e0b calc(var(--doubt) * 70%), transparent); }
 .word:hover { outline: 2px solid var(--color-accent); }
 .transcript-files { display: flex; gap: 8px; flex-wrap: wrap; }
-.transcript-files button { margin: 0 !important; padding: 6px 12px; border-radius: 8px; border: 1px solid var(--border-color-primary); }
+.transcript-files button { margin: 0 !important; padding: 6px 12px; border-radius: 8px; }
+.transcript-files button { border: 1px solid var(--border-color-primary); }
 .transcript-files button { background: var(--block-background-fill); color: var(--body-text-color); cursor: pointer; }
 """
 
