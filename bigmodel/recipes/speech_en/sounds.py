@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
-WEIGHTS = {"an4": 4.0, "fsdd": 4.0, "speechocean762": 0.35}
+WEIGHTS = {"an4": 4.0, "fsdd": 8.0, "speechocean762": 0.35}
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
 SPEEDS = ((8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8))
@@ -190,8 +190,8 @@ def _disturbed(wave: Wave, rng: np.random.Generator, easy: bool) -> Wave:
         power = float(np.sqrt(np.mean(np.abs(noise) ** 2) / size)) + 1e-9
         snr = rng.uniform(5, 25) if not easy and rng.random() < 0.15 else rng.uniform(25, 50)
         spectrum = spectrum + noise * ((loud or 0.05) * 10 ** (-snr / 20) / power)
-    if not easy and rng.random() < 0.3:  # a telephone, a cheap microphone
-        spectrum[freqs > rng.uniform(3400, 7500)] = 0
+    if not easy and rng.random() < 0.4:  # a telephone more often than not, else a cheap microphone
+        spectrum[freqs > (rng.uniform(3300, 4000) if rng.random() < 0.6 else rng.uniform(4000, 7500))] = 0
         spectrum[freqs < rng.uniform(0, 250)] = 0
     wave = np.fft.irfft(spectrum, size)[: len(wave)].astype(np.float32)
     peak = float(np.abs(wave).max()) + 1e-9
