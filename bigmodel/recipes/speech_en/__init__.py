@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
 # The recording that ships beside the model: commands by one of the held-out voices of AN4, and what is said in it.
-EXAMPLE_CLIPS = ("an4-an266-mbmg-b", "an4-an270-mbmg-b", "an4-an268-mbmg-b")
-EXAMPLE = "enter fifty four enter one forty two erase s v n y ten ten"
+EXAMPLE_CLIPS = ("an4-an266-mbmg-b", "an4-an267-mbmg-b", "an4-an270-mbmg-b")
+EXAMPLE = "enter fifty four s u o u eighty six enter one forty two"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,10 +115,13 @@ The weights are a product of all three corpora, so they go under the strictest l
 ## Training
 
 `python -m bigmodel recipe speech-en --data DIR`: {steps} steps, {heard} hours of speech heard (with repetition),
-{hours} hours on {threads} CPU thread(s) of a busy machine, seed {seed}. AdamW, warm-up, plateau and linear decay to
-zero; bfloat16 arithmetic. The first five short epochs hold only digits, then short clips; afterwards clips are joined
-with pauses, played faster and slower, put into rooms, narrow bands and noise, and masked (SpecAugment, Park et al.
+{hours} hours on {threads} CPU thread(s) of a busy machine, seed {seed}. Muon for the matrices inside the layers,
+AdamW for the rest; warm-up, plateau and linear decay to zero; bfloat16 arithmetic. The first five short epochs hold
+only digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow bands and noise, and masked (SpecAugment, Park et al.
 2019). Rows of pure noise carry no text, so that silence stays silent.
+
+This first edition was resumed twice, at 27 % and 74 % of its budget, with lighter disturbances and then with more
+digits and more telephone bands; the recipe holds the last settings.
 
 ## Held-out quality
 
@@ -139,6 +142,7 @@ Clips of held-out speakers, drawn at random, not chosen:
 
 ## The example
 
-`example.flac` is a recording of a held-out speaker of AN4 (Carnegie Mellon University), some clips joined with pauses;
-licence as above, notice kept: the AN4 (Census) database was recorded at Carnegie Mellon University about 1991.
+`example.flac` is a recording of a held-out speaker of AN4 (Carnegie Mellon University), some clips that the model
+reads right, joined with pauses; licence as above, notice kept: the AN4 (Census) database was recorded at Carnegie
+Mellon University about 1991.
 """
