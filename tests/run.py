@@ -52,6 +52,8 @@ def environment() -> str:
     python = str(home / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
     done = home / f".bigmodel-{key}"
     if not done.exists():
+        if subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode:
+            subprocess.run([python, "-m", "ensurepip"], check=True)  # an environment that was made without pip
         subprocess.run([python, "-m", "pip", "install", "-q", "uv"], check=True)
         install = [python, "-m", "uv", "pip", "install", "-q", "--python", python]
         subprocess.run([*install, "-r", str(ROOT / "tests" / "requirements.txt")], check=True)
