@@ -117,8 +117,9 @@ The weights are a product of all three corpora, so they go under the strictest l
 `python -m bigmodel recipe speech-en --data DIR`: {steps} steps, {heard} hours of speech heard (with repetition),
 {hours} hours on {threads} CPU thread(s) of a busy machine, seed {seed}. Muon for the matrices inside the layers,
 AdamW for the rest; warm-up, plateau and linear decay to zero; bfloat16 arithmetic. The first five short epochs hold
-only digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow bands and noise, and masked (SpecAugment, Park et al.
-2019). Rows of pure noise carry no text, so that silence stays silent.
+only digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow
+bands and noise, and masked (SpecAugment, Park et al. 2019). Rows of pure noise carry no text, so that silence stays
+silent.
 
 This first edition was resumed twice, at 27 % and 74 % of its budget, with lighter disturbances and then with more
 digits and more telephone bands; the recipe holds the last settings.
