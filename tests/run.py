@@ -30,7 +30,9 @@ def main(arguments: list[str]) -> int:
         ["ruff", "check", *CHECKED],
         ["ruff", "format", "--check", *CHECKED],
         ["mypy"],
-        ["pytest", "tests", *arguments],
+        # Two processes: the browser's driver keeps an event loop running, and the page's tests start their own.
+        ["pytest", "tests/unit", "tests/ui", *arguments],
+        ["pytest", "tests/e2e", *arguments],
     ]
     for check in checks:
         print("$", *check, flush=True)
