@@ -15,9 +15,9 @@ from bigmodel.train import Progress
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import NETWORK, Desk, chart_words
+from bigmodel.ui.train import NETWORK, Desk
 from bigmodel.ui.widgets import Form, Page, status_bar
-from bigmodel.ui.words import say
+from bigmodel.ui.words import chart_words, say
 
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed")
 COLUMNS = ("place", "rate", "valid_loss", "valid_accuracy", "train_loss", "remark")

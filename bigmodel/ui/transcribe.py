@@ -18,10 +18,9 @@ from bigmodel.transcribe import Segment, TranscribeConfig, transcribe
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.live import Controls, Live, Start
 from bigmodel.ui.models import ModelMenu, opening_line
-from bigmodel.ui.train import chart_words
 from bigmodel.ui.transcript import transcript
 from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
-from bigmodel.ui.words import say
+from bigmodel.ui.words import chart_words, say
 
 EXAMPLE = Path(__file__).parents[1] / "pretrained" / "speech-en" / "example.flac"
 SETTINGS = ("chunk_seconds", "pause_seconds", "silence_db", "language")

@@ -45,3 +45,8 @@ def prefer(header: str | None) -> str:
         except ValueError:
             continue
     return next((tag for _, tag in sorted(wishes, key=lambda wish: wish[0]) if tag in LANGUAGES), "en")
+
+
+def chart_words(language: str) -> dict[str, str]:
+    """The words of the charts, without their prefix."""
+    return {k.removeprefix("chart."): v for k, v in dictionary(language).items() if k.startswith("chart.")}

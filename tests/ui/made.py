@@ -17,7 +17,7 @@ from bigmodel.runs import Snapshot
 from bigmodel.train import SURFACE, Epoch, Member
 from bigmodel.transcribe import Segment, Word
 from bigmodel.ui.data import Source
-from bigmodel.ui.train import Setup
+from bigmodel.ui.train.watch import Setup
 
 SOURCE = Source(DatasetConfig())
 

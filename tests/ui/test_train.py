@@ -22,7 +22,7 @@ def curve(value: dict[str, object], name: int = 0) -> dict[str, list[object]]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_idle_tab_is_not_empty(language: str) -> None:
     """Before any run there are two empty charts with axis titles and a hint where the scores will stand."""
-    loss, accuracy, boundary, confusion, cards = train.view(None, language)
+    loss, accuracy, boundary, cards, confusion = train.view(None, language)
     assert loss["layout"]["xaxis"]["title"]["text"] == say("chart.epoch", language)
     assert accuracy["layout"]["yaxis"]["title"]["text"] == say("chart.accuracy", language)
     assert (boundary["visible"], confusion["visible"]) == (False, False)
@@ -55,10 +55,10 @@ def test_diverged_losses_are_gaps() -> None:
 
 def test_boundary_and_confusion_appear_with_their_data() -> None:
     """The boundary is there once a surface is, the confusion matrix and scores at the end."""
-    _, _, boundary, confusion, _ = train.view(snapshot(setup(), *epochs(1, surface=True)), "en")
+    _, _, boundary, _, confusion = train.view(snapshot(setup(), *epochs(1, surface=True)), "en")
     assert (boundary["visible"], confusion["visible"]) == (True, False)
     run = snapshot(setup(), *epochs(1, surface=True), scores(), state="done")
-    _, _, boundary, confusion, cards = train.view(run, "en")
+    _, _, boundary, cards, confusion = train.view(run, "en")
     assert (boundary["visible"], confusion["visible"]) == (True, True)
     assert [number for _, number in cards["cards"]] == ["0.900", "0.910", "0.920", "0.930", "–"]
 
@@ -66,7 +66,7 @@ def test_boundary_and_confusion_appear_with_their_data() -> None:
 def test_scores_stay_after_a_stop() -> None:
     """A stopped run keeps its curves and is scored like one that ended."""
     run = snapshot(setup(), *epochs(3), scores(), state="stopped")
-    loss, _, _, confusion, cards = train.view(run, "zh")
+    loss, _, _, cards, confusion = train.view(run, "zh")
     assert len(curve(loss)["x"]) == 4
     assert confusion["visible"]
     assert cards["cards"][0] == (say("train.scores.accuracy", "zh"), "0.900")
@@ -77,7 +77,7 @@ def test_note_tells_what_the_scores_mean(language: str) -> None:
     """Many classes, several seeds and what was done to a table are told under the scores."""
     notice = Notice("renamed", (("columns", "a, b"),))
     run = snapshot(setup(("a", "b", "c"), (notice,)), *epochs(1), scores(("a", "b", "c"), (0.8, 0.9)), state="done")
-    note = train.view(run, language)[4]["note"]
+    note = train.view(run, language)[3]["note"]
     assert say("train.scores.note.macro", language, rows=200, positive="c") in note
     assert say("train.scores.seeds", language, count=2, low=0.8, high=0.9) in note
     assert say("datasets.notice.renamed", language, columns="a, b") in note

@@ -1,0 +1,111 @@
+"""The Train tab: a network learns, and every epoch is seen.
+
+Controls left; the result right, a panel a file, in the order of PANELS. A panel has two functions: `build(page, live,
+desk)` lays it out and gives the components it draws into, `view(snapshot, language)` gives their values: pure, in the
+same order. What a panel needs beside the events (the network, the data) lies on the run's shelf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from bigmodel.runs import Shelf, Snapshot
+from bigmodel.train import Epoch, Progress, TrainConfig
+from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
+from bigmodel.ui.train import judge, watch
+from bigmodel.ui.train.watch import describe
+from bigmodel.ui.widgets import Form, Page, status_bar
+from bigmodel.ui.words import say
+
+PANELS = (watch, judge)
+
+NETWORK = ("widths", "activation", "normalisation", "dropout")
+TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed", "seeds")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The forms of the tab, for whoever wants to fill them in (Compare hands over its winner)."""
+
+    data: DataForm
+    form: Form
+
+    @property
+    def inputs(self) -> list[Any]:
+        """All widgets, data first."""
+        return [*self.data.inputs, *self.form.inputs]
+
+
+def build(page: Page, live: Live) -> Desk:
+    """Controls left, result right."""
+    form = Form(page, TrainConfig)
+    with gr.Row(elem_classes="desk"):
+        with gr.Column(scale=1, min_width=320, elem_classes="controls"):
+            buttons = run_buttons(page, "train")
+            data = DataForm(page, "train-data")
+            form.field("learning_rate")
+            form.field("epochs")
+            pace = pace_choice(page, live, "train")
+            form.section("train.network", NETWORK)
+            form.section("train.training", TRAINING)
+        with gr.Column(scale=2, min_width=320, elem_classes="results"):
+            status = status_bar(elem_id="train-status")
+            desk = Desk(data, form)
+            outputs = [component for panel in PANELS for component in panel.build(page, live, desk)]
+            with page.words(gr.Accordion(open=False, elem_id="train-lesson"), label="train.lesson.title"):
+                page.markdown("train.lesson", elem_classes="lesson")
+
+    def prepare(language: str, speed: str, *values: Any) -> Start:
+        count = len(data.inputs)
+        return training(data.read(values[:count]), form.read(values[count:]), PACES.get(speed, 0.0))
+
+    live.connect("train", Controls(status, *buttons), prepare, [pace, *desk.inputs], view, outputs, status=status_line)
+    return desk
+
+
+def view(snapshot: Snapshot | None, language: str) -> list[Any]:
+    """All panels of a run as it stands."""
+    return [value for panel in PANELS for value in panel.view(snapshot, language)]
+
+
+def training(source: Source, config: TrainConfig, rate: float) -> Start:
+    """A run that loads the data, says what it found, trains, and is judged on the test part at its end."""
+
+    def job(shelf: Shelf) -> Iterator[Any]:
+        from bigmodel.networks import build as build_stack
+        from bigmodel.train import train
+
+        data = load(source)
+        stack = build_stack(config, data)
+        shelf["data"], shelf["stack"] = data, stack
+        yield describe(data, stack)
+        yield from train(config, stack, data)
+
+    return Start(job, conclude, rate)
+
+
+def conclude(shelf: Shelf) -> Iterator[Any]:
+    """After the end, and after a stop too: the scores on the test part."""
+    if "stack" in shelf:
+        from bigmodel.train import judge
+
+        yield judge(shelf["stack"], shelf["data"])
+
+
+def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
+    """Epoch, step, time and losses; the share that is done."""
+    last = next((e for e in reversed(snapshot.events) if isinstance(e, (Epoch, Progress))), None)
+    if last is None:
+        return "", 0.0
+    epoch = next((e for e in reversed(snapshot.events) if isinstance(e, Epoch)), None)
+    text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)
+    if epoch is not None:
+        text += " · " + say("train.status.losses", language, train=epoch.train_loss, valid=epoch.valid_loss)
+        if epoch.ended == "diverged":
+            text += " · " + say("train.status.diverged", language)
+    return text + time_left(snapshot, last.step / max(1, last.steps), language), last.step / max(1, last.steps)
