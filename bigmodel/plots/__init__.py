@@ -1,0 +1,32 @@
+"""Charts: plain values and words in, a new plotly figure out. Nothing is kept, nothing is drawn on the page here.
+
+Every figure is transparent and has no template, so that the page behind gives it its colours; every colour here reads
+on a light and on a dark page and stays apart for colour-blind eyes (the set of Okabe and Ito, "Color Universal
+Design", 2008). `draw.py` holds what all of them share; the others are a file a panel or tab, and all names stand here.
+"""
+
+from bigmodel.plots.compare import rate_axis, rate_colour, rate_curves
+from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
+from bigmodel.plots.judge import confusion
+from bigmodel.plots.transcribe import spectrogram, waveform
+from bigmodel.plots.watch import accuracy_curves, boundary, loss_curves
+
+__all__ = [
+    "GREY",
+    "MOST_POINTS",
+    "PALETTE",
+    "Words",
+    "accuracy_curves",
+    "boundary",
+    "confusion",
+    "draw",
+    "loss_curves",
+    "number",
+    "rate_axis",
+    "rate_colour",
+    "rate_curves",
+    "spectrogram",
+    "thin",
+    "tint",
+    "waveform",
+]
