@@ -2,7 +2,8 @@
 
 Controls left; the result right, a panel a file, in the order of PANELS. A panel has two functions: `build(page, live,
 desk)` lays it out and gives the components it draws into, `view(snapshot, language)` gives their values: pure, in the
-same order. What a panel needs beside the events (the network, the data) lies on the run's shelf.
+same order. What a panel needs beside the events lies on the run's shelf: "source" and "config" (what was chosen),
+"data", "stack" (the network).
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def training(source: Source, config: TrainConfig, rate: float) -> Start:
         from bigmodel.networks import build as build_stack
         from bigmodel.train import train
 
+        shelf["source"], shelf["config"] = source, config
         data = load(source)
         stack = build_stack(config, data)
         shelf["data"], shelf["stack"] = data, stack
