@@ -43,7 +43,11 @@ class Snapshot:
 
 
 class Run:
-    """One generator on one thread of its own. All methods may be called from any thread."""
+    """One generator on one thread of its own. All methods may be called from any thread.
+
+    An event that only belongs to the one after it (a picture, a remark) has `paced = False`: it is no step of its own,
+    neither for `step` nor for `set_rate`.
+    """
 
     def __init__(self, owner: str, kind: str, job: Job, conclude: Conclusion | None, lobby: Lobby, rate: float) -> None:
         self.owner = owner
@@ -151,6 +155,9 @@ class Run:
         with closing(self._job(self.shelf)) as events:  # type: ignore[type-var]
             while self._may_go_on():
                 event = next(events, _END)
+                while not getattr(event, "paced", True) and not self._stop:
+                    self._keep(event)
+                    event = next(events, _END)
                 if event is _END:
                     return "done"
                 self._keep(event)

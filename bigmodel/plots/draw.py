@@ -13,6 +13,7 @@ Words = Mapping[str, str]
 
 PALETTE = ("#0083c9", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#8c6bb1", "#c0504d")
 GREY = "#8a8a8a"
+FAINT = "rgba(138,138,138,0.25)"
 MOST_POINTS = 500
 """Points of one curve; longer ones are thinned."""
 
@@ -34,9 +35,10 @@ def draw(
 
     `waiting` are the axes' ranges while there is nothing to draw; plotly's own choice would be from -1 to 6. All is
     given to one constructor: plotly checks every later change anew, ten times as slowly. The empty template is meant:
-    without it plotly puts its whole default template (6 kB) into every figure.
+    without it plotly puts its whole default template (6 kB) into every figure. `meta` may hold a `caption` and a
+    `switch` of the chart (see `ui/chart.py`).
     """
-    common = {"gridcolor": "rgba(138,138,138,0.25)", "zeroline": False, "linecolor": GREY, "automargin": True}
+    common = {"gridcolor": FAINT, "zeroline": False, "linecolor": GREY, "automargin": True}
     ranges = waiting if waiting and not traces else (None, None)
     axes = {
         name: {**common, "title": {"text": title}, **({"range": fixed} if fixed else {}), **(own or {})}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
+from bigmodel.plots.draw import FAINT, GREY, LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
 
 
 class EpochRow(Protocol):
@@ -17,6 +17,8 @@ class EpochRow(Protocol):
 
     @property
     def number(self) -> int: ...
+    @property
+    def rate(self) -> float: ...
     @property
     def train_loss(self) -> float: ...
     @property
@@ -29,18 +31,69 @@ class EpochRow(Protocol):
     def members(self) -> Sequence[Any]: ...
 
 
-def loss_curves(epochs: Sequence[EpochRow], words: Words, *, log: bool = False) -> go.Figure:
-    """Training and validation loss by epoch, with a band from the lowest to the highest seed."""
-    waiting, axis = ((0, 10), (-2, 0) if log else (0, 1)), {"type": "log"} if log else {}
-    traces = _pair(epochs, words, "loss")
-    return draw(words["epoch"], words["loss"], traces, yaxis=axis, waiting=waiting, legend=LEGEND)
+Others = Sequence[tuple[str, Sequence[EpochRow]]]
+"""Earlier runs to lay over: (name, epochs) each."""
+
+Marks = Sequence[tuple[float, str]]
+"""What happened on the way: (place on the axis of epochs, a word or two) each."""
+
+Lines = Sequence[tuple[str, float]]
+"""What others reach without this network: (name, value) each."""
+
+DOTS = 60
+"""Up to so many points of a curve have a dot each; more would run together."""
 
 
-def accuracy_curves(epochs: Sequence[EpochRow], words: Words) -> go.Figure:
-    """Training and validation accuracy by epoch, with a band from the lowest to the highest seed."""
-    waiting, axis = ((0, 10), (0, 1)), {"tickformat": ".0%"}
-    traces = _pair(epochs, words, "accuracy")
-    return draw(words["epoch"], words["accuracy"], traces, yaxis=axis, waiting=waiting, legend=LEGEND)
+def loss_curves(
+    epochs: Sequence[EpochRow], words: Words, *, others: Others = (), marks: Marks = (), baselines: Lines = ()
+) -> go.Figure:
+    """Training and validation loss by epoch with a band over the seeds; under them the learning rate.
+
+    Earlier runs are dotted, live changes are vertical lines, baselines dashed ones. A switch over the chart makes the
+    axis of losses logarithmic.
+    """
+    traces = [*_pair(epochs, words, "loss"), *_earlier(others, "valid_loss"), *_rate(epochs, words)]
+    logarithmic: dict[str, Any] = {"type": "log", "range": None if traces else [-2, 0]}
+    switch = [
+        {"label": words["linear"], "title": words["linear.info"]},
+        {"label": words["log"], "title": words["log.info"], "layout": {"yaxis": logarithmic}},
+    ]
+    under = {"domain": [0, 0.15], "type": "log", "tickformat": "~g", "nticks": 3, "gridcolor": FAINT, "zeroline": False}
+    under |= {} if epochs else {"range": [-4, -2]}
+    name = {
+        "text": words["rate"], "xref": "paper", "yref": "paper", "x": 0, "y": 0.16, "xanchor": "left",
+        "yanchor": "bottom", "showarrow": False, "font": {"size": 11},
+    }  # fmt: skip
+    return draw(
+        words["epoch"],
+        words["loss"],
+        traces,
+        xaxis={"anchor": "y2"},
+        yaxis={"domain": [0.28, 1]},
+        yaxis2={**under, "automargin": True},
+        waiting=((0, 10), (0, 1)),
+        legend=LEGEND,
+        shapes=[*_marked(marks, 0.28), *_levels(baselines)],
+        annotations=[name],
+        meta={"caption": words["loss.caption"], "switch": switch},
+    )
+
+
+def accuracy_curves(
+    epochs: Sequence[EpochRow], words: Words, *, others: Others = (), marks: Marks = (), baselines: Lines = ()
+) -> go.Figure:
+    """Training and validation accuracy by epoch with a band over the seeds; the rest as for the losses."""
+    traces = [*_pair(epochs, words, "accuracy"), *_earlier(others, "valid_accuracy")]
+    return draw(
+        words["epoch"],
+        words["accuracy"],
+        traces,
+        yaxis={"tickformat": ".0%"},
+        waiting=((0, 10), (0, 1)),
+        legend=LEGEND,
+        shapes=[*_marked(marks, 0), *_levels(baselines)],
+        meta={"caption": words["accuracy.caption"]},
+    )
 
 
 def _pair(epochs: Sequence[EpochRow], words: Words, measure: str) -> list[Trace]:
@@ -53,8 +106,56 @@ def _pair(epochs: Sequence[EpochRow], words: Words, measure: str) -> list[Trace]
         if len(rows[0].members) > 1:
             traces += _band(x, [[getattr(m, name) for m in row.members] for row in rows], colour)
         y = [number(getattr(row, name)) for row in rows]
-        traces.append(curve(x, y, words[part], colour, {"size": 4}))
+        traces.append(_line(x, y, words[part], colour))
     return traces
+
+
+def _line(x: list[Any], y: list[Any], name: str, colour: str) -> Trace:
+    """A curve whose points have dots while there are few."""
+    return {**curve(x, y, name, colour, {"size": 4}), "mode": "lines+markers" if len(x) <= DOTS else "lines"}
+
+
+def _earlier(others: Others, name: str) -> list[Trace]:
+    """The validation curves of earlier runs: thin and dotted, so that the present one stands out."""
+    traces = []
+    for k, (run, epochs) in enumerate(others):
+        rows = thin(epochs)
+        x, y = [row.number for row in rows], [number(getattr(row, name)) for row in rows]
+        line = {"color": PALETTE[(k + 2) % len(PALETTE)], "width": 1.5, "dash": "dot"}
+        traces.append({"type": "scatter", "x": x, "y": y, "name": run, "mode": "lines", "line": line})
+    return traces
+
+
+def _rate(epochs: Sequence[EpochRow], words: Words) -> list[Trace]:
+    """The learning rate on the lower axis; where it stands still, only its ends are points."""
+    rates = [row.rate for row in epochs]
+    turns = [k for k, rate in enumerate(rates) if k in (0, len(rates) - 1) or not rates[k - 1] == rate == rates[k + 1]]
+    rows = thin([epochs[k] for k in turns])
+    if not rows:
+        return []
+    line = {**_line([row.number for row in rows], [number(row.rate) for row in rows], words["rate"], PALETTE[2])}
+    return [{**line, "mode": "lines", "yaxis": "y2", "showlegend": False}]
+
+
+def _marked(marks: Marks, bottom: float) -> list[dict[str, Any]]:
+    """A vertical line with its words along it for each change on the way."""
+    line = {"color": GREY, "width": 1, "dash": "dot"}
+    return [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": number(x), "x1": number(x), "y0": bottom, "y1": 1,
+         "line": line, "label": {"text": text, "textposition": "end", "font": {"size": 11}}}
+        for x, text in marks
+    ]  # fmt: skip
+
+
+def _levels(baselines: Lines) -> list[dict[str, Any]]:
+    """A dashed line for each baseline, its name at a place of its own along it: lines may lie close."""
+    places = ("start", "middle", "end")
+    return [
+        {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": number(value), "y1": number(value),
+         "line": {"color": GREY, "width": 1.3, "dash": "dash"}, "layer": "below",
+         "label": {"text": name, "textposition": places[k % 3], "font": {"size": 11}, "padding": 2}}
+        for k, (name, value) in enumerate(baselines) if math.isfinite(value)
+    ]  # fmt: skip
 
 
 def _band(x: list[int], values: list[list[float]], colour: str) -> list[Trace]:

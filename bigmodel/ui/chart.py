@@ -4,6 +4,10 @@
 constant, the figure travels in `value` as plain lists, of which Gradio sends only what is new, and the script hands it
 to `Plotly.react`. Frames that come faster than the screen draws are merged. plotly's own script is served from the
 installed package: no CDN.
+
+A figure's `layout.meta` may carry a `caption`, a `note` (a line under the chart) and a `switch`: a list of looks of the
+same data, {"label", "title", "layout": {axis: changes}, "hidden": [numbers of traces]} each. The page shows a button
+per look and changes it by itself, also after the run: the data is there.
 """
 
 from __future__ import annotations
@@ -31,6 +35,35 @@ const library = window.bigmodelPlotly ||= new Promise((ready, failed) => {
     script.onerror = failed;
     document.head.appendChild(script);
 });
+let look = 0;
+function titled({caption = '', note = '', switch: looks = []}) {
+    element.querySelector('.chart-caption').textContent = caption;
+    element.querySelector('.chart-note').textContent = note;
+    const group = element.querySelector('.chart-switch');
+    look = Math.min(look, Math.max(0, looks.length - 1));
+    if (group.dataset.said !== JSON.stringify(looks.map(({label, title}) => [label, title]))) {
+        group.dataset.said = JSON.stringify(looks.map(({label, title}) => [label, title]));
+        group.replaceChildren(...looks.map(({label, title}, place) => {
+            const button = document.createElement('button');
+            button.type = 'button';
+            button.textContent = label;
+            button.title = title || '';
+            button.onclick = () => { look = place; schedule(); };
+            return button;
+        }));
+    }
+    [...group.children].forEach((button, place) => button.setAttribute('aria-pressed', String(place === look)));
+    return looks[look] || {};
+}
+function looking(data, layout) {
+    const chosen = titled(layout.meta || {});
+    for (const place of chosen.hidden || []) data[place].visible = false;
+    for (const [axis, changes] of Object.entries(chosen.layout || {})) {
+        // Another kind of axis has another range: the zoom of one is nothing to the other.
+        layout[axis] = Object.assign({}, layout[axis], changes, {uirevision: 'look ' + look});
+        if (layout[axis].range === null) delete layout[axis].range;
+    }
+}
 function themed(layout) {
     const style = getComputedStyle(element);
     const text = style.getPropertyValue('--body-text-color').trim() || style.color;
@@ -57,6 +90,7 @@ async function draw() {
     box.setAttribute('aria-label', figure.summary || '');
     // A copy: Plotly keeps and changes what it is given, and Gradio's next difference must meet the value it sent.
     const {data, layout} = structuredClone({data: figure.data, layout: figure.layout});
+    looking(data, layout);
     await Plotly.react(box, data, themed(layout), config);
     box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
     box.dataset.frame = figure.frame ?? '';
@@ -69,13 +103,33 @@ schedule();
 """
 
 
+_TEMPLATE = """<figure class="chart"><figcaption class="chart-head"><span class="chart-caption"></span>
+<span class="chart-switch" role="group"></span></figcaption><div class="chart-plot" role="img"></div>
+<p class="chart-note"></p></figure>"""
+
+_STYLE = """
+.chart { margin: 0; }
+.chart-plot { height: %dpx; width: 100%%; }
+.chart-head { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 30px; }
+.chart-head:not(:has(.chart-caption:not(:empty), .chart-switch:not(:empty))) { display: none; }
+.chart-caption { font-weight: 600; }
+.chart-switch { display: inline-flex; flex: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
+.chart-switch:empty { display: none; }
+.chart-switch button { padding: 2px 10px; font-size: .85rem; color: var(--body-text-color-subdued); }
+.chart-switch button { border-radius: 7px; }
+.chart-switch button[aria-pressed=true] { background: var(--color-accent); color: white; }
+.chart-note { margin: 4px 0 0; color: var(--body-text-color-subdued); font-size: .9rem; }
+.chart-note:empty { display: none; }
+"""
+
+
 def chart(*, height: int = 340, **kwargs: Any) -> gr.HTML:
     """A place for a plotly figure. Its value is what `frame` makes of one, or None."""
     # No subclass: Gradio writes a stub file beside the source of every subclass of a component.
     return gr.HTML(
         None,
-        html_template='<figure class="chart"><div class="chart-plot" role="img"></div></figure>',
-        css_template=f".chart {{ margin: 0; }} .chart-plot {{ height: {height}px; width: 100%; }}",
+        html_template=_TEMPLATE,
+        css_template=_STYLE % height,
         js_on_load=_SCRIPT % {"path": json.dumps(quote(PLOTLY_JS.as_posix(), safe="/:"))},
         **kwargs,
     )

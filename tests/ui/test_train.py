@@ -40,7 +40,8 @@ def test_curves_hold_every_epoch() -> None:
     loss, accuracy, *_ = train.view(snapshot(setup(), *epochs(5)), "en")
     for value in (loss, accuracy):
         assert [curve(value, k)["x"] for k in (0, 1)] == [list(range(6))] * 2
-    assert [line["name"] for line in loss["data"]] == [say("chart.train"), say("chart.valid")]
+    names = [say(f"chart.{name}") for name in ("train", "valid", "rate")]
+    assert [line["name"] for line in loss["data"]] == names
 
 
 def test_diverged_losses_are_gaps() -> None:

@@ -11,6 +11,8 @@ WORDS = {
     "epoch": "轮次", "loss": "损失", "accuracy": "准确率", "train": "训练集", "valid": "验证集", "rate": "学习率",
     "valid_loss": "验证损失", "diverged": "发散", "best": "最佳", "truth": "真实类别", "guess": "预测类别",
     "seconds": "秒", "amplitude": "振幅", "hertz": "频率",
+    "linear": "线性", "linear.info": "等距", "log": "对数", "log.info": "十倍", "loss.caption": "损失：错得多远",
+    "accuracy.caption": "准确率：答对的比例",
 }  # fmt: skip
 
 
@@ -19,7 +21,7 @@ def epochs(count, members=1, broken=False):
     rows = []
     for k in range(count):
         loss = math.nan if broken and k == count - 1 else 1 / (k + 1)
-        values = {"valid_loss": loss, "train_accuracy": 0.5, "valid_accuracy": 0.6}
+        values = {"valid_loss": loss, "rate": 0.1, "train_accuracy": 0.5, "valid_accuracy": 0.6}
         seeds = [Plain(train_loss=loss + m, **values) for m in range(members)]
         rows.append(Plain(number=k, train_loss=loss, members=seeds, **values))
     return rows
@@ -63,7 +65,8 @@ def test_words_come_from_outside():
     """Titles and names are the words that were passed in."""
     figure = plots.loss_curves(epochs(3), WORDS)
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("轮次", "损失")
-    assert [trace.name for trace in figure.data] == ["训练集", "验证集"]
+    assert [trace.name for trace in figure.data] == ["训练集", "验证集", "学习率"]
+    assert figure.layout.meta["caption"] == "损失：错得多远"
 
 
 def test_long_curves_are_thinned_but_keep_their_ends():
@@ -83,6 +86,45 @@ def test_several_seeds_have_a_band():
     figure = plots.loss_curves(epochs(3, members=3), WORDS)
     low, high = figure.data[:2]
     assert (low.y[0], high.y[0], high.fill) == (1.0, 3.0, "tonexty")
+
+
+def test_the_learning_rate_lies_under_the_loss():
+    """It shares the axis of epochs, has an own logarithmic one, and needs a point only where it changes."""
+    rows = [Plain(**{**vars(row), "rate": 0.1 if k < 5 else 0.01}) for k, row in enumerate(epochs(8))]
+    figure = plots.loss_curves(rows, WORDS)
+    rate = figure.data[-1]
+    assert (rate.yaxis, figure.layout.yaxis2.type, figure.layout.xaxis.anchor) == ("y2", "log", "y2")
+    assert list(zip(rate.x, rate.y, strict=True)) == [(0, 0.1), (4, 0.1), (5, 0.01), (7, 0.01)]
+    assert figure.layout.yaxis2.domain[1] < figure.layout.yaxis.domain[0]
+
+
+@pytest.mark.parametrize("curves", [plots.loss_curves, plots.accuracy_curves])
+def test_earlier_runs_changes_and_baselines_are_laid_over(curves):
+    """Earlier runs are thin dotted curves by name, changes vertical lines, baselines dashed ones through the plot."""
+    figure = curves(
+        epochs(3), WORDS, others=[("before", epochs(5))], marks=[(1.5, "rate 0.01")], baselines=[("majority", 0.5)]
+    )
+    (other,) = [trace for trace in figure.data if trace.name == "before"]
+    assert (other.line.dash, len(other.x)) == ("dot", 5)
+    mark, level = figure.layout.shapes
+    assert (mark.x0, mark.x1, mark.yref, mark.label.text) == (1.5, 1.5, "paper", "rate 0.01")
+    assert (level.y0, level.y1, level.xref, level.label.text) == (0.5, 0.5, "paper", "majority")
+    assert level.line.dash == "dash"
+
+
+def test_names_of_close_baselines_do_not_cover_each_other():
+    """Three baselines of almost one value have their names at three places along the lines; NaN has no line."""
+    levels = [("a", 0.9), ("b", 0.9), ("c", 0.91), ("d", math.nan)]
+    shapes = plots.accuracy_curves(epochs(3), WORDS, baselines=levels).layout.shapes
+    assert [shape.label.textposition for shape in shapes] == ["start", "middle", "end"]
+
+
+def test_the_loss_has_a_switch_to_a_logarithmic_axis():
+    """The second look of the figure turns the axis of losses, and nothing else."""
+    even, logarithmic = plots.loss_curves(epochs(3), WORDS).layout.meta["switch"]
+    assert (even["label"], logarithmic["label"]) == ("线性", "对数")
+    assert "layout" not in even
+    assert logarithmic["layout"] == {"yaxis": {"type": "log", "range": None}}
 
 
 def test_a_diverged_rate_is_grey_and_ends_with_a_cross():

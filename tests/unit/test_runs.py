@@ -92,6 +92,32 @@ def test_pause_asks_for_nothing_and_step_for_one() -> None:
     run.stop()
 
 
+class Aside:
+    """An event that belongs to the one after it."""
+
+    paced = False
+
+
+def test_what_belongs_to_the_next_event_is_no_step() -> None:
+    """An event with `paced = False` costs neither a step of a paused run nor the time of its pace."""
+
+    def job(shelf: dict[str, object]) -> Iterator[object]:
+        for i in range(100):
+            yield Aside()
+            yield i
+
+    run = Runs().start("ann", "train", job, rate=50.0)
+    until(lambda: len(run.snapshot().events) >= 4)
+    run.pause()
+    time.sleep(0.05)
+    stood = run.snapshot().events
+    assert isinstance(stood[-1], int)
+    run.step()
+    until(lambda: len(run.snapshot().events) == len(stood) + 2)
+    assert run.snapshot().events[-1] == stood[-1] + 1
+    run.stop()
+
+
 def test_conclusion_follows_stop_too() -> None:
     """What concludes a run (the test scores) is there after a stop as after the end."""
     runs = Runs()
