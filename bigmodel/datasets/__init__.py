@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -44,6 +47,9 @@ class Dataset:
     """A split data set.
 
     raw = x · scale + mean, feature by feature. `notices` tell what was done to a table: (key, values).
+    `test_rows` are the original cells of the test part's rows, all columns (a pandas DataFrame), for tables only.
+    `image` is (height, width) where the features are the dots of a picture. `prepare` turns further rows (a DataFrame
+    with the columns of the recipe) into standardised x, by `recipe`: see `bigmodel.datasets.prepare`.
     """
 
     name: str
@@ -55,6 +61,19 @@ class Dataset:
     mean: np.ndarray
     scale: np.ndarray
     notices: tuple[Notice, ...] = ()
+    test_rows: Any = None
+    image: tuple[int, int] | None = None
+    prepare: Callable[[Any], np.ndarray] | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A table on its way in: `done` of `of` (0: nobody knows) rows, columns or texts, whichever the stage counts."""
+
+    stage: str
+    done: int
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +88,9 @@ class Notice:
 class Table:
     """An uploaded table, read but not yet split.
 
-    `columns` and `types` ("number", "category", "date", "text", "empty") go together; `rows` counts rows; `target` is
-    the guessed target column; `values` holds the cells by column (a pandas DataFrame).
+    `columns` and `types` ("number", "category", "date", "text", "id", "empty") go together; `rows` counts rows;
+    `target` is the guessed target column; `values` holds the cells by column (a pandas DataFrame), dates as days;
+    `cells` the same with dates as they were written; with `comma`, 1,5 was read as one and a half.
     """
 
     columns: tuple[str, ...]
@@ -78,7 +98,9 @@ class Table:
     rows: int
     target: str
     notices: tuple[Notice, ...]
-    values: object
+    values: Any
+    cells: Any
+    comma: bool = False
 
 
 def load_dataset(config: DatasetConfig) -> Dataset:
@@ -120,9 +142,22 @@ def standardised(
     """Parts by row numbers, every feature scaled to mean 0 and deviation 1 of the training part alone."""
     from sklearn.preprocessing import StandardScaler
 
+    from bigmodel.datasets.prepare import prepare
+
     scaler = StandardScaler().fit(x[rows[0]])
     train, valid, test = (Part(scaler.transform(x[r]).astype(np.float32), y[r].astype(np.int64)) for r in rows)
-    return Dataset(name, features, classes, train, valid, test, scaler.mean_, scaler.scale_)
+    numbers = zip(features, scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)
+    columns = [
+        {"column": f, "kind": "number", "features": [f], "fill": mean, "mean": mean, "scale": scale}
+        for f, mean, scale in numbers
+    ]
+    recipe = {"dataset": name, "target": "class", "classes": list(classes), "columns": columns}
+    return Dataset(
+        *(name, features, classes, train, valid, test, scaler.mean_, scaler.scale_),
+        image=(8, 8) if name == "digits" else None,
+        prepare=partial(prepare, recipe),
+        recipe=recipe,
+    )
 
 
 def _made(config: DatasetConfig) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:
@@ -168,18 +203,39 @@ def _classic(name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[
 
 
 def read_table(path: str) -> Table:
-    """An uploaded CSV or TSV file; delimiter and encoding are found out. DataError when it cannot be used."""
+    """An uploaded CSV, TSV, Excel or Parquet file; kind, delimiter and encoding are found out. DataError when it cannot
+    be used."""
     from bigmodel.datasets.table import read
 
     return read(path)
 
 
-def table_dataset(table: Table, target: str, config: DatasetConfig) -> Dataset:
+def read_rows(path: str) -> Any:
+    """Rows to be predicted, from the same kinds of files, without a target and however few: a DataFrame of text cells
+    for `Dataset.prepare`."""
+    from bigmodel.datasets.table import read_rows
+
+    return read_rows(path)
+
+
+def table_dataset(table: Table, target: str, config: DatasetConfig, leave_out: Sequence[str] = ()) -> Dataset:
     """The table as a data set that predicts `target`; of the config only the shares and the seed count.
 
     Gaps are filled, numbers scaled and categories turned to 0/1 by scikit-learn transformers that have seen the
-    training part only. DataError when that cannot be learned.
+    training part only. The columns of `leave_out` are not learned from. DataError when that cannot be learned.
     """
-    from bigmodel.datasets.table import encode
+    from bigmodel.datasets.encode import encode
 
-    return encode(table, target, config)
+    return encode(table, target, config, leave_out)
+
+
+Result = TypeVar("Result")
+
+
+def drain(steps: Generator[Any, None, Result]) -> Result:
+    """The result of a generator, for whoever does not care for its events."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]

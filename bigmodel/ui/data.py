@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
 
 TABLE = "upload"
+FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
 _SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed")
 
 
@@ -41,7 +42,12 @@ class DataForm:
         page.choices(self.source, "dataset", options)
         with gr.Group(visible=False) as self.own:
             self.file = page.words(
-                gr.File(file_types=[".csv", ".tsv", ".txt"], interactive=True, elem_id=f"{prefix}-file", height=120),
+                gr.File(
+                    file_types=[".csv", ".tsv", ".txt", ".xlsx", ".parquet"],
+                    interactive=True,
+                    elem_id=f"{prefix}-file",
+                    height=120,
+                ),
                 label="datasets.file.label",
             )
             self.target = gr.Dropdown([], allow_custom_value=True, interactive=True, elem_id=f"{prefix}-target")

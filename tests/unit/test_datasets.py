@@ -1,9 +1,14 @@
 """Data sets: made exactly, split fairly, scaled by the training part; tables: read, mended or refused in words."""
 
+import json
+import zipfile
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset, read_table, table_dataset
+from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset, read_rows, read_table, split_rows, table_dataset
+from bigmodel.datasets.prepare import prepare
 from bigmodel.errors import DataError
 from bigmodel.ui.words import LANGUAGES, say, word
 
@@ -171,7 +176,7 @@ def test_a_table_that_cannot_be_learned_says_why_in_both_languages(table, case):
 
 def test_a_file_too_large_is_refused_before_it_is_read(table, monkeypatch):
     """A file over the limit is refused with its size."""
-    monkeypatch.setattr("bigmodel.datasets.table.MOST_BYTES", 100)
+    monkeypatch.setattr("bigmodel.datasets.files.MOST_BYTES", 100)
     with pytest.raises(DataError, match="MB"):
         read_table(table(rows(100)))
 
@@ -247,3 +252,124 @@ def test_transformers_have_seen_the_training_part_only(table):
     assert np.isclose(np.median(known), filled, atol=200)
     everything = np.array([k * k for k in range(90) if k % 3])
     assert not np.isclose(filled, np.median(everything), atol=0.5)
+
+
+MIXED = "\n".join(
+    ["size,day,colour,kind"]
+    + [
+        f"{k if k % 5 else ''},2024-03-{k % 28 + 1:02d},{'rgb'[k % 3] if k % 7 else ''},{'uv'[k % 2]}"
+        for k in range(90)
+    ]
+)
+
+
+def test_the_recipe_alone_makes_the_parts_again(table):
+    """The original cells of the test part and the recipe, sent through JSON, give the very x that was tested."""
+    data = table_dataset(read_table(table(MIXED)), "kind", DatasetConfig())
+    recipe = json.loads(json.dumps(data.recipe))
+    assert np.array_equal(prepare(recipe, data.test_rows), data.test.x)
+    assert np.array_equal(data.prepare(data.test_rows.astype(object)), data.test.x)
+    assert data.test_rows["day"].iloc[0].startswith("2024-03-")
+    assert [data.classes[k] for k in data.test.y] == list(data.test_rows["kind"])
+
+
+def test_the_recipe_does_what_scikit_learn_s_transformers_do(table):
+    """Filling, scaling and 0/1 columns are what SimpleImputer, StandardScaler and OneHotEncoder do."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    read, config = read_table(table(MIXED)), DatasetConfig()
+    data = table_dataset(read, "kind", config)
+    train, _, test = split_rows((read.values["kind"] == "v").to_numpy(int), config)
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    numbers.fit(read.values[["size", "day"]].iloc[train])
+    assert np.allclose(data.test.x[:, :2], numbers.transform(read.values[["size", "day"]].iloc[test]), atol=1e-6)
+    colours = read.values[["colour"]].fillna("?")
+    ones = OneHotEncoder(sparse_output=False).fit(colours.iloc[train])
+    assert np.array_equal(data.test.x[:, 2:], ones.transform(colours.iloc[test]))
+
+
+def test_new_rows_are_prepared_as_people_write_them(table):
+    """A typed row may hold text, gaps and a value never seen; a missing column is told."""
+    data = table_dataset(read_table(table(MIXED)), "kind", DatasetConfig())
+    new = pd.DataFrame({"size": ["12", "oops"], "day": ["2024年3月2日", None], "colour": ["purple", "r"]})
+    x = data.prepare(new)
+    assert np.isclose(x[0, 0] * data.scale[0] + data.mean[0], 12, atol=1e-4)
+    assert np.isfinite(x).all()
+    assert x[:, 2:].sum(1).tolist() == [0, 1]
+    with pytest.raises(DataError, match="colour"):
+        data.prepare(new.drop(columns="colour"))
+
+
+def test_left_out_columns_are_not_learned_from(table):
+    """A column that is left out gives no feature, and is still seen in the test rows."""
+    data = table_dataset(read_table(table(MIXED)), "kind", DatasetConfig(), leave_out=("day", "colour"))
+    assert data.features == ("size",)
+    assert "day" in data.test_rows.columns
+
+
+def test_built_in_sets_have_recipes_and_digits_are_pictures():
+    """Raw features and the recipe give the standardised ones; digits say that they are 8 × 8 dots."""
+    data = load_dataset(DatasetConfig(dataset="digits"))
+    raw = pd.DataFrame(data.test.x.astype(float) * data.scale + data.mean, columns=data.features)
+    assert np.allclose(data.prepare(raw), data.test.x, atol=1e-5)
+    assert data.image == (8, 8)
+    assert load_dataset(DatasetConfig(dataset="moons")).image is None
+
+
+def write_excel(path, sheets):
+    """A workbook of the parts that make one, no more."""
+    space = "http://schemas.openxmlformats.org"
+    relation = f"{space}/officeDocument/2006/relationships"
+
+    def links(kind, *targets):
+        each = (
+            f'<Relationship Id="r{k}" Type="{relation}/{kind}" Target="{target}"/>'
+            for k, target in enumerate(targets, 1)
+        )
+        return f'<Relationships xmlns="{space}/package/2006/relationships">{"".join(each)}</Relationships>'
+
+    names = "".join(f'<sheet name="{name}" sheetId="{k}" r:id="r{k}"/>' for k, name in enumerate(sheets, 1))
+    main = f'xmlns="{space}/spreadsheetml/2006/main"'
+    places = [f"worksheets/sheet{k}.xml" for k in range(1, len(sheets) + 1)]
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("[Content_Types].xml", f'<Types xmlns="{space}/package/2006/content-types"/>')
+        book.writestr("_rels/.rels", links("officeDocument", "xl/workbook.xml"))
+        book.writestr("xl/workbook.xml", f'<workbook {main} xmlns:r="{relation}"><sheets>{names}</sheets></workbook>')
+        book.writestr("xl/_rels/workbook.xml.rels", links("worksheet", *places))
+        for place, rows in zip(places, sheets.values(), strict=True):
+            body = "".join(f"<row>{''.join(map(excel_cell, row))}</row>" for row in rows)
+            book.writestr(f"xl/{place}", f"<worksheet {main}><sheetData>{body}</sheetData></worksheet>")
+    return str(path)
+
+
+def excel_cell(value):
+    if isinstance(value, (int, float)):
+        return f"<c><v>{value}</v></c>"
+    return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+LISTED = [["size", "weight", "kind"], *([k, k / 2, ("cat", "dog")[k % 2]] for k in range(30))]
+
+
+def test_excel_and_parquet_give_what_the_same_csv_gives(table, tmp_path):
+    """The same rows as CSV, XLSX and Parquet are the same columns, types and cells."""
+    import pyarrow
+    from pyarrow import parquet
+
+    text = read_table(table("\n".join(",".join(map(str, row)) for row in LISTED)))
+    book = read_table(write_excel(tmp_path / "a.xlsx", {"empty": [], "animals": LISTED}))
+    columns = dict(zip(LISTED[0], map(list, zip(*LISTED[1:], strict=True)), strict=True))
+    parquet.write_table(pyarrow.table(columns), tmp_path / "renamed.csv")
+    packed = read_table(str(tmp_path / "renamed.csv"))
+    for read in (book, packed):
+        assert (read.columns, read.types, read.target) == (text.columns, text.types, text.target)
+        assert read.values.equals(text.values)
+    assert keys(book.notices) == {"sheet"}
+
+
+def test_rows_for_a_prediction_need_no_target_and_no_number(table, tmp_path):
+    """A file of one row is read as it stands."""
+    assert read_rows(table("a,b\n1,x\n")).to_dict("records") == [{"a": "1", "b": "x"}]
+    assert len(read_rows(write_excel(tmp_path / "a.xlsx", {"one": LISTED[:3]}))) == 2
