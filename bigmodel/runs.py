@@ -46,7 +46,7 @@ class Run:
     """One generator on one thread of its own. All methods may be called from any thread.
 
     An event that only belongs to the one after it (a picture, a remark) has `paced = False`: it is no step of its own,
-    neither for `step` nor for `set_rate`.
+    neither for `step` nor for `set_rate`. None is no event: a piece of work is done, and there is nothing to tell.
     """
 
     def __init__(self, owner: str, kind: str, job: Job, conclude: Conclusion | None, lobby: Lobby, rate: float) -> None:
@@ -155,13 +155,15 @@ class Run:
         with closing(self._job(self.shelf)) as events:  # type: ignore[type-var]
             while self._may_go_on():
                 event = next(events, _END)
-                while not getattr(event, "paced", True) and not self._stop:
-                    self._keep(event)
+                while (event is None or not getattr(event, "paced", True)) and not self._stop:
+                    if event is not None:
+                        self._keep(event)
                     event = next(events, _END)
                 if event is _END:
                     return "done"
-                self._keep(event)
-                self._take_time()
+                if event is not None:
+                    self._keep(event)
+                    self._take_time()
         return "stopped"
 
     def _may_go_on(self) -> bool:

@@ -8,8 +8,10 @@ from bigmodel.datasets import DatasetConfig, Notice
 from bigmodel.errors import RunError
 from bigmodel.runs import Snapshot
 from bigmodel.train import Progress, TrainConfig
+from bigmodel.train.baselines import Baseline
 from bigmodel.ui import train
-from bigmodel.ui.data import Source
+from bigmodel.ui.data import Source, load
+from bigmodel.ui.train import judge, watch
 from bigmodel.ui.words import LANGUAGES, say
 from tests.ui.made import epoch, epochs, scores, sent, setup, snapshot, strict
 
@@ -22,10 +24,11 @@ def curve(value: dict[str, object], name: int = 0) -> dict[str, list[object]]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_idle_tab_is_not_empty(language: str) -> None:
     """Before any run there are two empty charts with axis titles and a hint where the scores will stand."""
-    loss, accuracy, boundary, cards, confusion = train.view(None, language)
+    loss, accuracy, ladder, boundary = watch.view(None, language)
+    cards, confusion = judge.view(None, language)[:2]
     assert loss["layout"]["xaxis"]["title"]["text"] == say("chart.epoch", language)
     assert accuracy["layout"]["yaxis"]["title"]["text"] == say("chart.accuracy", language)
-    assert (boundary["visible"], confusion["visible"]) == (False, False)
+    assert (ladder["visible"], boundary["visible"], confusion["visible"]) == (False, False, False)
     assert cards == {"note": say("train.scores.later", language), "cards": []}
 
 
@@ -56,10 +59,11 @@ def test_diverged_losses_are_gaps() -> None:
 
 def test_boundary_and_confusion_appear_with_their_data() -> None:
     """The boundary is there once a surface is, the confusion matrix and scores at the end."""
-    _, _, boundary, _, confusion = train.view(snapshot(setup(), *epochs(1, surface=True)), "en")
+    run = snapshot(setup(), *epochs(1, surface=True))
+    boundary, confusion = watch.view(run, "en")[-1], judge.view(run, "en")[1]
     assert (boundary["visible"], confusion["visible"]) == (True, False)
     run = snapshot(setup(), *epochs(1, surface=True), scores(), state="done")
-    _, _, boundary, cards, confusion = train.view(run, "en")
+    boundary, (cards, confusion) = watch.view(run, "en")[-1], judge.view(run, "en")[:2]
     assert (boundary["visible"], confusion["visible"]) == (True, True)
     assert [number for _, number in cards["cards"]] == ["0.900", "0.910", "0.920", "0.930", "–"]
 
@@ -67,7 +71,7 @@ def test_boundary_and_confusion_appear_with_their_data() -> None:
 def test_scores_stay_after_a_stop() -> None:
     """A stopped run keeps its curves and is scored like one that ended."""
     run = snapshot(setup(), *epochs(3), scores(), state="stopped")
-    loss, _, _, cards, confusion = train.view(run, "zh")
+    loss, (cards, confusion) = watch.view(run, "zh")[0], judge.view(run, "zh")[:2]
     assert len(curve(loss)["x"]) == 4
     assert confusion["visible"]
     assert cards["cards"][0] == (say("train.scores.accuracy", "zh"), "0.900")
@@ -78,7 +82,7 @@ def test_note_tells_what_the_scores_mean(language: str) -> None:
     """Many classes, several seeds and what was done to a table are told under the scores."""
     notice = Notice("renamed", (("columns", "a, b"),))
     run = snapshot(setup(("a", "b", "c"), (notice,)), *epochs(1), scores(("a", "b", "c"), (0.8, 0.9)), state="done")
-    note = train.view(run, language)[3]["note"]
+    note = judge.view(run, language)[0]["note"]
     assert say("train.scores.note.macro", language, rows=200, positive="c") in note
     assert say("train.scores.seeds", language, count=2, low=0.8, high=0.9) in note
     assert say("datasets.notice.renamed", language, columns="a, b") in note
@@ -128,11 +132,42 @@ def test_no_time_left_to_tell_when_it_is_over() -> None:
         assert "left" not in train.status_line(snapshot(*epochs(5), state=state), "en")[0]
 
 
+def test_ladder_stands_the_network_beside_the_baselines() -> None:
+    """Once a baseline is there, the network's last numbers stand over it; what was sampled is told."""
+    marks = [
+        Baseline("majority", 0.69, 0.5, 0.0, 6000, 6000, 0, 300),
+        Baseline("boosting", 0.2, 0.9, 0.3, 5000, 6000, 100, 300),
+    ]
+    ladder = watch.view(snapshot(setup(), *epochs(3), *marks), "en")[2]
+    own, boosting, majority = ladder["value"]["rows"]
+    assert ladder["visible"]
+    assert own == (say("train.baseline.network"), "", 0.82469, 0.30864)
+    assert boosting[1] == "fitted on 5000 of 6000 rows, on 100 of 300 columns"
+    assert majority == (say("train.baseline.majority"), "", 0.5, 0.69)
+
+
+def test_baselines_are_lines_in_both_plots() -> None:
+    """Each baseline is a dashed line at its loss and at its accuracy."""
+    mark = Baseline("majority", 0.69, 0.5, 0.0, 60, 60, 0, 2)
+    loss, accuracy, *_ = watch.view(snapshot(setup(), *epochs(3), mark), "zh")
+    for value, level in ((loss, 0.69), (accuracy, 0.5)):
+        (line,) = value["layout"]["shapes"]
+        assert (line["y0"], line["label"]["text"]) == (level, say("train.baseline.majority", "zh"))
+
+
+def test_the_first_point_does_not_wait_for_the_baselines() -> None:
+    """What is woven in comes after the first epoch, and all of it comes, however short the training."""
+    data = load(Source(DatasetConfig(dataset="moons", rows=100)))
+    events = [event for event in watch.watched(iter(epochs(1)), data, "cross_entropy") if event is not None]
+    kinds = [type(event).__name__ for event in events]
+    assert kinds == ["Epoch", "Baseline", "Epoch", "Baseline", "Baseline"]
+
+
 def test_a_run_loads_trains_and_is_judged() -> None:
     """The job of the tab yields a Setup, every epoch, and concludes with the scores on the test part."""
     start = train.training(Source(DatasetConfig(dataset="moons", rows=100)), TrainConfig(epochs=2, widths=(4,)), 0.0)
     shelf: dict[str, object] = {}
-    events = list(start.job(shelf))
+    events = [event for event in start.job(shelf) if event is not None]
     assert type(events[0]).__name__ == "Setup"
     assert [e.number for e in events if type(e).__name__ == "Epoch"] == [0, 1, 2]
     assert start.conclude is not None

@@ -99,11 +99,12 @@ class Aside:
 
 
 def test_what_belongs_to_the_next_event_is_no_step() -> None:
-    """An event with `paced = False` costs neither a step of a paused run nor the time of its pace."""
+    """An event with `paced = False` costs neither a step of a paused run nor the time of its pace; None is none."""
 
     def job(shelf: dict[str, object]) -> Iterator[object]:
         for i in range(100):
             yield Aside()
+            yield None
             yield i
 
     run = Runs().start("ann", "train", job, rate=50.0)

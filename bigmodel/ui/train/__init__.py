@@ -19,7 +19,7 @@ from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.train import judge, watch
-from bigmodel.ui.train.watch import describe
+from bigmodel.ui.train.watch import describe, watched
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
@@ -86,7 +86,7 @@ def training(source: Source, config: TrainConfig, rate: float) -> Start:
         stack = build_stack(config, data)
         shelf["data"], shelf["stack"] = data, stack
         yield describe(data, stack)
-        yield from train(config, stack, data)
+        yield from watched(train(config, stack, data), data, config.loss)
 
     return Start(job, conclude, rate)
 
