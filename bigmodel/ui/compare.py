@@ -14,6 +14,7 @@ from bigmodel.runs import Shelf, Snapshot
 from bigmodel.train import Progress
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.train import NETWORK, Desk
 from bigmodel.ui.widgets import Form, Page, status_bar
@@ -35,6 +36,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
             pace = pace_choice(page, live, "compare")
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
+            share = link_button(page, "compare")
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="compare-status")
             curves = chart(height=380, elem_id="compare-curves")
@@ -51,6 +53,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
 
     inputs = [pace, *data.inputs, *form.inputs]
     live.connect("compare", Controls(status, *buttons), prepare, inputs, view, outputs, status=status_line)
+    share.connect(buttons[0], data, form)
 
     def hand(visitor: str, request: gr.Request) -> list[Any]:
         run = live.run("compare", visitor, request)

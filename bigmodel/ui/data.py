@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,28 @@ class DataForm:
                 raise DataError("data.no_file")
             return Source(self.form.read(settings), str(file), str(target or ""))
         return Source(self.form.read(settings, dataset=source))
+
+    def told(self, values: Sequence[Any]) -> dict[str, str]:
+        """The choice as a link writes it. A table itself stays behind: a link holds its target only."""
+        source, _, target, *settings = values
+        found = {f"data_{name}": text for name, text in self.form.told(settings).items()}
+        if source != DATASETS[0]:
+            found["dataset"] = str(source)
+        if source == TABLE and target:
+            found["data_target"] = str(target)
+        return found
+
+    def taken(self, wishes: Mapping[str, str]) -> tuple[list[Any], list[BigModelError]]:
+        """Updates that fill in what a link wishes, in the order of `inputs`, and what is wrong with the rest of it."""
+        own = {name.removeprefix("data_"): wish for name, wish in wishes.items() if name.startswith("data_")}
+        settings, problems = self.form.taken(own)
+        source, target, options = wishes.get("dataset"), own.get("target"), (*DATASETS, TABLE)
+        if source is not None and source not in options:
+            said = {"field": "dataset", "label": "datasets.dataset.label", "value": source[:40]}
+            problems.insert(0, BigModelError("config.choice", **said, options=", ".join(options)))
+            source = None
+        updates = [gr.update(value=wish) if wish is not None else gr.skip() for wish in (source, None, target)]
+        return [*updates, *settings], problems
 
     def _connect(self) -> None:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}

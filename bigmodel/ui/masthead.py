@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from bigmodel.ui import link
 from bigmodel.ui.live import Live
 from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import LANGUAGES, prefer
@@ -61,6 +62,7 @@ def connect(blocks: gr.Blocks, switcher: gr.Button, page: Page, live: Live) -> N
         hello, [page.visitor, page.language], [page.visitor, page.language, *page.worded], js=_HELLO, **quiet
     )
     pressed = switcher.click(switch, [page.language], [page.language, *page.worded], **quiet)
+    link.connect(opened, page)
     for event in (opened, pressed):
         event.then(None, [page.language], None, js=_REMEMBER)
         live.attach(event)

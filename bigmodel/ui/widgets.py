@@ -26,7 +26,11 @@ class Page:
         self.start_language = language
         self.language = gr.Textbox(language, visible="hidden", elem_id="language")
         self.visitor = gr.Textbox("", visible="hidden", elem_id="visitor")
+        self.link = gr.Textbox("", visible="hidden", elem_id="link")
         self._said: list[tuple[Any, Callable[[str], dict[str, Any]]]] = []
+        self.tabs: Any = None
+        # What a link can fill, by tab: see link.py.
+        self.linked: dict[str, tuple[Any, ...]] = {}
 
     def says(self, component: Any, properties: Callable[[str], dict[str, Any]]) -> Any:
         """Let `component` have the properties that a function of the language gives, now and after every switch."""
@@ -57,7 +61,9 @@ class Page:
 
     def tab(self, name: str) -> Any:
         """A tab that says `<name>.tab`; to be used in `with`."""
-        return self.words(gr.Tab(id=name, elem_id=f"tab-{name}"), label=f"{name}.tab")
+        tab = gr.Tab(id=name, elem_id=f"tab-{name}")
+        self.tabs = tab.parent
+        return self.words(tab, label=f"{name}.tab")
 
     def button(self, key: str, **kwargs: Any) -> gr.Button:
         """A button that says `key`."""
@@ -135,7 +141,7 @@ class Form:
         if f.kind is bool:
             return gr.Checkbox(f.default, **kwargs)
         if isinstance(f.default, tuple):
-            return gr.Textbox(", ".join(f"{v:g}" for v in f.default), max_lines=1, **kwargs)
+            return gr.Textbox(self._shown(f.default), max_lines=1, **kwargs)
         whole = f.kind is int
         span = f.limits.high - f.limits.low
         if f.limits.log or span > 2000:
@@ -169,6 +175,8 @@ class Form:
             return tuple(
                 kind(part) for part in str(value).replace("，", ",").replace("、", ",").split(",") if part.strip()
             )
+        if f.kind is bool and isinstance(value, str):
+            return {"yes": True, "no": False}[value]
         if f.kind in (int, float) and not isinstance(value, bool):
             number = float(value)
             # A half in a whole field stays one: the config says what is wrong with it.
@@ -190,9 +198,43 @@ class Form:
         """Updates that put the values of `config` into the widgets, in the order of `inputs`."""
         return [gr.update(value=self._shown(getattr(config, name))) for name in self.widgets]
 
+    def told(self, values: typing.Sequence[Any]) -> dict[str, str]:
+        """The settings that differ from their defaults, as a link writes them. Raises ConfigError."""
+        config = self.read(values)
+        known = ((name, getattr(config, name)) for name in self.widgets)
+        return {name: written(value) for name, value in known if value != self._fields[name].default}
+
+    def taken(self, wishes: typing.Mapping[str, str]) -> tuple[list[Any], list[BigModelError]]:
+        """Updates that fill in what a link wishes, in the order of `inputs`, and what is wrong with the rest of it."""
+        updates: list[Any] = []
+        problems: list[BigModelError] = []
+        for name in self.widgets:
+            wish = wishes.get(name)
+            updates.append(gr.skip())
+            if wish is None:
+                continue
+            try:
+                value = self._parse(self._fields[name], wish)
+                self.config(**{name: value})
+                updates[-1] = gr.update(value=self._shown(value))
+            except ConfigError as error:
+                problems += error.problems
+            except (KeyError, TypeError, ValueError, OverflowError):
+                problems.append(self._unreadable(self._fields[name], wish[:40]))
+        return updates, problems
+
     @staticmethod
     def _shown(value: Any) -> Any:
-        return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+        return ", ".join(map(written, value)) if isinstance(value, tuple) else value
+
+
+def written(value: Any) -> str:
+    """A setting as text, digit by digit: what is read back is the same value."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 _STATUS = """

@@ -17,6 +17,7 @@ import gradio as gr
 from bigmodel.runs import Shelf, Snapshot
 from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.train import judge, watch
 from bigmodel.ui.train.watch import describe, watched
@@ -54,6 +55,7 @@ def build(page: Page, live: Live) -> Desk:
             pace = pace_choice(page, live, "train")
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
+            share = link_button(page, "train")
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="train-status")
             desk = Desk(data, form)
@@ -66,6 +68,7 @@ def build(page: Page, live: Live) -> Desk:
         return training(data.read(values[:count]), form.read(values[count:]), PACES.get(speed, 0.0))
 
     live.connect("train", Controls(status, *buttons), prepare, [pace, *desk.inputs], view, outputs, status=status_line)
+    share.connect(buttons[0], data, form)
     return desk
 
 
