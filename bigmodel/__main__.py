@@ -34,7 +34,11 @@ from bigmodel.config import feature
 from bigmodel.errors import BigModelError
 from bigmodel.ui.words import LANGUAGES, dictionary, say, word
 
-RECIPES = {"text-en": ("text_en", "TextEnConfig"), "speech-en": ("speech_en", "SpeechEnConfig")}
+RECIPES = {
+    "text-en": ("text_en", "TextEnConfig"),
+    "text-zh": ("text_zh", "TextZhConfig"),
+    "speech-en": ("speech_en", "SpeechEnConfig"),
+}
 
 
 # For a person: what is only of interest to a program, and what stands on one line with what follows.
