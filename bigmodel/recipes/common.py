@@ -114,14 +114,18 @@ def save_state(
     os.replace(folder / "state.new", folder / "state.safetensors")
 
 
+def check_start(folder: str) -> None:
+    """Raises ModelError where `folder` is named and holds no weights."""
+    if folder and not (Path(folder) / "model.safetensors").is_file():
+        raise ModelError("recipe.start", folder=folder)
+
+
 def begin_from(folder: str, model: torch.nn.Module) -> None:
     """Give `model` the weights of a finished one of the same shape in `folder`: a next edition begins where the last
     one ended. Raises ModelError where there is none, or one of another shape."""
-    weights = Path(folder) / "model.safetensors"
-    if not weights.is_file():
-        raise ModelError("recipe.start", folder=folder)
+    check_start(folder)
     try:
-        missing, unknown = model.load_state_dict(load_file(weights), strict=False)
+        missing, unknown = model.load_state_dict(load_file(Path(folder) / "model.safetensors"), strict=False)
     except RuntimeError:
         raise ModelError("recipe.start_shape", folder=folder) from None
     if unknown or set(missing) - set(model.state_dict()) or len(missing) > 1:

@@ -21,7 +21,7 @@ from bigmodel.recipes.text.corpus import END, Source, held_out, kept_for_trainin
 
 __all__ = ["TextZhConfig", "cook", "evaluate"]
 
-# Verse is what a small model can do. It is read with its title and poet, and without, so that a bare line is a beginning.
+# Verse is what a small model can do. It is read with its title and poet, and without: a bare line is a beginning too.
 SOURCES = (
     Source("verse", 0.35),
     Source("verse", 0.40, skip=2, name="verse, bare lines"),
@@ -80,7 +80,8 @@ def measure(model: Any, tokenizer: Any, books: dict[str, list[str]], seed: int) 
     yield Trait("quatrains: the first four lines are equally long", lines_right / max(1, len(made)), len(made))
     yield Trait("quatrains: just four such lines, then the end", len(formed) / max(1, len(made)), len(made))
     fours = [poem[:4] for poem in made if regular(poem[:4], 4)]
-    yield Trait("of those with four lines: second and fourth rhyme", sum(map(rhymes, fours)) / max(1, len(fours)), len(fours))
+    rhymed = sum(map(rhymes, fours)) / max(1, len(fours))
+    yield Trait("of those with four lines: second and fourth rhyme", rhymed, len(fours))
     real = [lines for doc in held_out(books[SOURCES[1].called]) if regular(lines := phrases(doc), 4)][:300]
     yield Trait("the same of held-out poems, by the same modern measure", sum(map(rhymes, real)) / len(real), len(real))
     copies = Copies([sign for docs in books.values() for doc in kept_for_training(docs) for sign in doc])
@@ -112,7 +113,7 @@ def final(sign: str) -> str:
     except ImportError:
         raise DataError("recipe.package", package="pypinyin") from None
 
-    whole = pinyin(sign, style=Style.FINALS, strict=False)[0][0]
+    whole = pinyin(sign, style=Style.FINALS, strict=True)[0][0]
     return re.sub(r"^[iuvü](?=[aeo])", "", whole) or whole
 
 
@@ -128,17 +129,17 @@ Ships with BigModel Lab so that the Generate tab writes Chinese without a networ
 parameters ({layers} layers, width {width}, {heads} heads, context {context}), one token a character, {vocabulary} of
 them (simplified), float16. 随实验室附带，离线即可续写：擅长五言、七言诗的格式，也能写章回小说式的散文。
 
-**Good at** the form of classical verse: begin with a line of five or seven characters and a comma, and lines of the same
-length follow, often in rhyme; with 《a title》 and a line break it writes a poem of its own. Prose comes in the manner of
-Ming and Qing novels (却说……). **Bad at** sense over more than a few lines, modern Chinese, facts, questions and answers,
-Latin letters. A character that it does not know reads as □. For anything else choose a model of the hub.
+**Good at** the form of classical verse: begin with a line of five or seven characters and a comma, and lines of the
+same length follow, often in rhyme; with 《a title》 and a line break it writes a poem of its own. Prose comes in the
+manner of Ming and Qing novels (却说……). **Bad at** sense over more than a few lines, modern Chinese, facts, questions
+and answers, Latin letters. A character that it does not know reads as □. For anything else choose a model of the hub.
 
 ## Data
 
 | source | what | licence |
 |---|---|---|
-| chinese-poetry (github.com/chinese-poetry/chinese-poetry) | Tang shi, Song ci, Yuan qu; 82,000 poems | MIT collection, ancient poems |
-| Project Gutenberg, 103 Ming and Qing novels and a little modern prose | prose | public domain |
+| github.com/chinese-poetry/chinese-poetry | 82,000 poems: Tang shi, Song ci, Yuan qu | MIT collection, ancient poems |
+| Project Gutenberg | 103 Ming and Qing novels, a little modern prose | public domain |
 
 Every 50th document of each source was held out and never trained on.
 

@@ -11,24 +11,30 @@ import subprocess
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bigmodel.recipes.speech_en.sounds import RATE, Clip, resampled
 
+
+def _list(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
 FLITE = ("awb", "kal16", "rms", "slt")
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-us")
-VARIANTS = (
+VARIANTS = _list(
     "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Andy Annie Alicia Michael Mike aunty belinda benjamin caleb "
     "david ed edward grandpa iven john linda max norbert paul quincy rob shelby steph travis victor zac"
-).split()
-ONES = (
+)
+ONES = _list(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-DIGITS = [*ONES[:10], "oh"]
-ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
-MONTHS = "january february march april may june july august september october november december".split()
-COMMANDS = "enter rubout erase help go start stop repeat yes no".split()
+)
+TENS = _list("twenty thirty forty fifty sixty seventy eighty ninety")
+DIGITS = (*ONES[:10], "oh")
+ORDINALS = _list("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth")
+MONTHS = _list("january february march april may june july august september october november december")
+COMMANDS = _list("enter rubout erase help go start stop repeat yes no")
 
 
 def speak(lines: int, sentences: Sequence[str], seed: int) -> Iterator[Clip]:
@@ -73,20 +79,20 @@ def sounded(text: str) -> str:
     return " ".join(f"{word.upper()}." if len(word) == 1 and word not in "ai" else word for word in text.split())
 
 
-def _espeak(text: str, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+def _espeak(text: str, rng: np.random.Generator) -> tuple[str, NDArray[np.int16]]:
     voice = f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}"
     rate, pitch = int(rng.integers(110, 200)), int(rng.integers(25, 75))
     command = ["espeak-ng", "-v", voice, "-s", str(rate), "-p", str(pitch), "--stdout", sounded(text)]
     return f"espeak {voice}", _samples(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
-def _flite(text: str, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+def _flite(text: str, rng: np.random.Generator) -> tuple[str, NDArray[np.int16]]:
     voice, stretch = str(rng.choice(FLITE)), float(rng.uniform(0.8, 1.25))
     command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.2f}", "-t", sounded(text)]
     return f"flite {voice}", _samples(subprocess.run([*command, "-o", "/dev/stdout"], capture_output=True).stdout)
 
 
-def _samples(wav: bytes) -> np.ndarray:
+def _samples(wav: bytes) -> NDArray[np.int16]:
     """The samples of a WAV whose header may not know its own length, as int16 at 16 kHz, silence at its ends cut off.
 
     A program that streams writes the largest length there is, so only the rate is taken from the header.
@@ -95,8 +101,8 @@ def _samples(wav: bytes) -> np.ndarray:
     if start < 8:
         return np.zeros(0, np.int16)
     rate = int.from_bytes(wav[24:28], "little")
-    raw = np.frombuffer(wav[start : start + (len(wav) - start) // 2 * 2], "<i2").astype(np.float32) / 32768
+    raw = np.frombuffer(wav[start : start + (len(wav) - start) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
     loud = np.flatnonzero(np.abs(raw) > 0.01)
     raw = raw[max(0, loud[0] - rate // 20) : loud[-1] + rate // 20] if len(loud) else raw[:0]
-    wave = resampled(raw, rate, RATE) if len(raw) and rate != RATE else raw
+    wave = resampled(raw.astype(np.float32), rate, RATE) if len(raw) and rate != RATE else raw
     return (np.clip(wave, -1, 1) * 32767).astype(np.int16)

@@ -120,10 +120,19 @@ def cook(config: TextConfig) -> Iterator[Event]:
     """Train, check on held-out documents, save with a card. Picks up the checkpoint of an earlier call."""
     import torch
 
-    from bigmodel.recipes.common import begin_from, load_state, muon_and_adamw, progress, save_state, warm_hold_decay
+    from bigmodel.recipes.common import (
+        begin_from,
+        check_start,
+        load_state,
+        muon_and_adamw,
+        progress,
+        save_state,
+        warm_hold_decay,
+    )
     from bigmodel.recipes.text import corpus, network
 
     torch.set_num_threads(config.threads)
+    check_start(config.start)
     books = corpus.read(config.plan.sources, Path(config.data))
     tokenizer = corpus.tokenizer_for(config, books)
     streams = {name: corpus.encode(tokenizer, corpus.kept_for_training(docs)) for name, docs in books.items()}
@@ -161,7 +170,7 @@ def save(config: TextConfig, model: Any, tokenizer: Any, step: int, seconds: flo
     model.half().save_pretrained(config.out, max_shard_size=SHARD)
     model.float()
     tokenizer.save_pretrained(config.out)
-    notes = {"step": step, "seconds": round(seconds), "tokens": step * config.batch * config.context}
+    notes: dict[str, Any] = {"step": step, "seconds": round(seconds), "tokens": step * config.batch * config.context}
     notes |= {"seed": config.seed, "threads": config.threads, "start": _before(config)}
     _notes(config.out).write_text(json.dumps(notes) + "\n", encoding="utf-8")
     return Saved(config.out, sum(p.numel() for p in model.parameters()), step)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bigmodel.errors import DataError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bigmodel.recipes.text import TextConfig
 
 END = "<|endoftext|>"
@@ -60,9 +61,7 @@ def read(sources: tuple[Source, ...], folder: Path) -> dict[str, list[str]]:
         # The same documents in every reading of a file: what is held out in one is held out in all.
         least = max(s.skip for s in sources if s.file == source.file)
         found = [doc.strip() for doc in re.split(rf"(?m)^{re.escape(END)}$", text)]
-        books[source.called] = [
-            doc.split("\n", source.skip)[-1] for doc in found if doc and doc.count("\n") >= least
-        ]
+        books[source.called] = [doc.split("\n", source.skip)[-1] for doc in found if doc and doc.count("\n") >= least]
     if any(source.plain < 1 for source in sources):
         common = common_words([doc for s in sources if s.plain == 1 for doc in books[s.called]])
         for source in sources:
@@ -118,12 +117,14 @@ def encode(tokenizer: Any, documents: list[str]) -> Stream:
     return Stream(np.concatenate([np.asarray(row, dtype=np.uint16) for row in rows]), starts.astype(np.int64))
 
 
-def window_batch(config: TextConfig, streams: dict[str, Stream], step: int, done: float = 1.0) -> torch.Tensor:
+def window_batch(config: TextConfig, streams: dict[str, Stream], step: int, done: float = 1.0) -> Tensor:
     """(rows, tokens + 1) ids, batch · context tokens in all: half as long rows, twice as many, while `done` < SHORT.
 
     Half of the windows begin with a document, so that a bare prompt finds a beginning. The draw depends on seed and
     step alone: a resumed run reads what an unbroken one would have read.
     """
+    import torch
+
     rng = np.random.default_rng((config.seed, step))
     count, length = (2 * config.batch, config.context // 2) if done < SHORT else (config.batch, config.context)
     weights = np.array([source.weight for source in config.plan.sources])
