@@ -8,8 +8,9 @@ Design", 2008). `draw.py` holds what all of them share; the others are a file a 
 from bigmodel.plots.compare import rate_axis, rate_colour, rate_curves
 from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
 from bigmodel.plots.judge import confusion
+from bigmodel.plots.plane import boundary
 from bigmodel.plots.transcribe import spectrogram, waveform
-from bigmodel.plots.watch import accuracy_curves, boundary, loss_curves
+from bigmodel.plots.watch import accuracy_curves, loss_curves
 
 __all__ = [
     "GREY",

@@ -33,7 +33,8 @@ def draw(
 ) -> go.Figure:
     """A figure with axis titles: transparent, a grid that reads on light and dark.
 
-    `waiting` are the axes' ranges while there is nothing to draw; plotly's own choice would be from -1 to 6. All is
+    `waiting` are the axes' ranges while there is nothing to draw; plotly's own choice would be from -1 to 6. A chart
+    that waits has a state of its own on the page (`uirevision`): else its ranges would be kept for the next run. All is
     given to one constructor: plotly checks every later change anew, ten times as slowly. The empty template is meant:
     without it plotly puts its whole default template (6 kB) into every figure. `meta` may hold a `caption` and a
     `switch` of the chart (see `ui/chart.py`).
@@ -50,7 +51,7 @@ def draw(
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": GREY, "size": 13},
         "hovermode": "closest",
-        "uirevision": "same",
+        "uirevision": "same" if ranges[0] is None else "waiting",
         "margin": {"l": 56, "r": 12, "t": 12, "b": 44},
     }
     return go.Figure(data=list(traces), layout={**base, **axes, **layout})

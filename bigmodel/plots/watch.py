@@ -1,4 +1,4 @@
-"""Charts of a training: its curves, and where the network draws its lines."""
+"""Charts of a training: its curves, over what went before and beside what simple models reach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import plotly.graph_objects as go
 
 from bigmodel.plots.draw import FAINT, GREY, LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
@@ -58,25 +57,33 @@ def loss_curves(
         {"label": words["linear"], "title": words["linear.info"]},
         {"label": words["log"], "title": words["log.info"], "layout": {"yaxis": logarithmic}},
     ]
-    under = {"domain": [0, 0.15], "type": "log", "tickformat": "~g", "nticks": 3, "gridcolor": FAINT, "zeroline": False}
-    under |= {} if epochs else {"range": [-4, -2]}
-    name = {
-        "text": words["rate"], "xref": "paper", "yref": "paper", "x": 0, "y": 0.16, "xanchor": "left",
-        "yanchor": "bottom", "showarrow": False, "font": {"size": 11},
-    }  # fmt: skip
     return draw(
         words["epoch"],
         words["loss"],
         traces,
-        xaxis={"anchor": "y2"},
-        yaxis={"domain": [0.28, 1]},
-        yaxis2={**under, "automargin": True},
+        xaxis={"rangemode": "nonnegative", **({"anchor": "y2"} if epochs else {})},
+        yaxis={"domain": [0.27, 1]} if epochs else {},
         waiting=((0, 10), (0, 1)),
         legend=LEGEND,
-        shapes=[*_marked(marks, 0.28), *_levels(baselines)],
-        annotations=[name],
+        shapes=[*_marked(marks, 0.27), *_levels(baselines)],
         meta={"caption": words["loss.caption"], "switch": switch},
+        **(_under(epochs, words) if epochs else {}),
     )
+
+
+def _under(epochs: Sequence[EpochRow], words: Words) -> dict[str, Any]:
+    """The axis of the learning rate, under the other: labelled at its ends only, it is low."""
+    rates = sorted({row.rate for row in epochs if row.rate > 0})
+    ends = sorted({rates[0], rates[-1]}) if rates else []
+    axis = {
+        "domain": [0, 0.13], "type": "log", "tickvals": ends, "ticktext": [f"{rate:.3g}" for rate in ends],
+        "gridcolor": FAINT, "zeroline": False, "automargin": True,
+    }  # fmt: skip
+    name = {
+        "text": words["rate"], "xref": "paper", "yref": "paper", "x": 0, "y": 0.14, "xanchor": "left",
+        "yanchor": "bottom", "showarrow": False, "font": {"size": 11},
+    }  # fmt: skip
+    return {"yaxis2": axis, "annotations": [name]}
 
 
 def accuracy_curves(
@@ -88,6 +95,7 @@ def accuracy_curves(
         words["epoch"],
         words["accuracy"],
         traces,
+        xaxis={"rangemode": "nonnegative"},
         yaxis={"tickformat": ".0%"},
         waiting=((0, 10), (0, 1)),
         legend=LEGEND,
@@ -171,44 +179,3 @@ def _band(x: list[int], values: list[list[float]], colour: str) -> list[Trace]:
 def _extreme(pick: Callable[[list[float]], float], row: list[float]) -> float | None:
     finite = [value for value in row if math.isfinite(value)]
     return number(pick(finite)) if finite else None
-
-
-def boundary(
-    surface: bytes,
-    grid: tuple[float, float, float, float],
-    points: Sequence[tuple[float, float, int]],
-    classes: Sequence[str],
-    features: Sequence[str],
-) -> go.Figure:
-    """Where a network draws its lines: each place in the colour of its class, the stronger the surer, under the points.
-
-    surface: `Epoch.surface`, len(classes) · side · side bytes. grid: (x0, x1, y0, y1). points: (x, y, class), raw
-    units.
-    """
-    sure = np.frombuffer(surface, np.uint8).reshape(len(classes), -1)
-    side, (x0, x1, y0, y1) = math.isqrt(sure.shape[1]), grid
-    # One number holds both: hundreds are the class, the rest is how far its share stands over mere chance.
-    chance = 255 / len(classes)
-    z = sure.argmax(0) * 100 + np.clip((sure.max(0) - chance) / (255 - chance) * 99, 0, 99).round()
-    traces: list[Trace] = [{
-        "type": "heatmap", "z": z.astype(np.uint16).reshape(side, side),
-        "x0": x0, "dx": (x1 - x0) / (side - 1), "y0": y0, "dy": (y1 - y0) / (side - 1),
-        "zmin": 0, "zmax": 100 * len(classes), "colorscale": _regions(len(classes)),
-        "showscale": False, "hoverinfo": "skip",
-    }]  # fmt: skip
-    for k, name in enumerate(classes):
-        own = thin([p for p in points if p[2] == k])
-        dot = {"color": PALETTE[k % len(PALETTE)], "size": 6, "line": {"color": "#ffffff", "width": 0.7}}
-        x, y = [number(p[0]) for p in own], [number(p[1]) for p in own]
-        traces.append({"type": "scatter", "x": x, "y": y, "name": name, "mode": "markers", "marker": dot})
-    xaxis, yaxis = {"range": [x0, x1], "showgrid": False}, {"range": [y0, y1], "showgrid": False}
-    return draw(features[0], features[1], traces, xaxis=xaxis, yaxis=yaxis, legend=LEGEND)
-
-
-def _regions(classes: int) -> list[list[float | str]]:
-    """A colour scale of one stretch per class, from faint to full."""
-    scale: list[list[float | str]] = []
-    for k in range(classes):
-        colour = PALETTE[k % len(PALETTE)]
-        scale += [[k / classes, tint(colour, 0.08)], [(k + 0.99) / classes, tint(colour, 0.55)]]
-    return [*scale, [1, scale[-1][1]]]

@@ -98,7 +98,9 @@ async function draw() {
 function schedule() { if (!asked) { asked = true; requestAnimationFrame(draw); } }
 watch('value', schedule);
 new MutationObserver(schedule).observe(document.body, {attributes: true, attributeFilter: ['class']});
-new ResizeObserver(() => { if (window.Plotly && box.data) window.Plotly.Plots.resize(box); }).observe(box);
+// What is not displayed (another tab, a closed section) has no size to fit.
+const shown = () => window.Plotly && box.data && box.offsetWidth;
+new ResizeObserver(() => { if (shown()) window.Plotly.Plots.resize(box); }).observe(box);
 schedule();
 """
 
@@ -110,17 +112,22 @@ _TEMPLATE = """<figure class="chart"><figcaption class="chart-head"><span class=
 _STYLE = """
 .chart { margin: 0; }
 .chart-plot { height: %dpx; width: 100%%; }
+"""
+
+HEAD_STYLE = """
 .chart-head { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 30px; }
 .chart-head:not(:has(.chart-caption:not(:empty), .chart-switch:not(:empty))) { display: none; }
 .chart-caption { font-weight: 600; }
 .chart-switch { display: inline-flex; flex: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 .chart-switch:empty { display: none; }
-.chart-switch button { padding: 2px 10px; font-size: .85rem; color: var(--body-text-color-subdued); }
-.chart-switch button { border-radius: 7px; }
+.chart-switch button { all: unset; padding: 2px 10px; font-size: .85rem; cursor: pointer; border-radius: 7px; }
+.chart-switch button { color: var(--body-text-color-subdued); }
+.chart-switch button:focus-visible { outline: 2px solid var(--color-accent); }
 .chart-switch button[aria-pressed=true] { background: var(--color-accent); color: white; }
 .chart-note { margin: 4px 0 0; color: var(--body-text-color-subdued); font-size: .9rem; }
 .chart-note:empty { display: none; }
 """
+"""The head and the line under a chart: also for what is drawn otherwise (`train/units.py`)."""
 
 
 def chart(*, height: int = 340, **kwargs: Any) -> gr.HTML:
@@ -129,7 +136,7 @@ def chart(*, height: int = 340, **kwargs: Any) -> gr.HTML:
     return gr.HTML(
         None,
         html_template=_TEMPLATE,
-        css_template=_STYLE % height,
+        css_template=_STYLE % height + HEAD_STYLE,
         js_on_load=_SCRIPT % {"path": json.dumps(quote(PLOTLY_JS.as_posix(), safe="/:"))},
         **kwargs,
     )

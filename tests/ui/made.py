@@ -14,10 +14,11 @@ from bigmodel.errors import BigModelError
 from bigmodel.generate import Option, Piece
 from bigmodel.metrics import Scores
 from bigmodel.runs import Snapshot
-from bigmodel.train import SURFACE, Epoch, Member
+from bigmodel.train import Epoch, Member
+from bigmodel.train.plane import SIDE, UNIT_SIDE, UNITS, Picture, Plane, Units
 from bigmodel.transcribe import Segment, Word
 from bigmodel.ui.data import Source
-from bigmodel.ui.train.watch import Setup
+from bigmodel.ui.train.setup import Setup
 
 SOURCE = Source(DatasetConfig())
 
@@ -27,7 +28,7 @@ def snapshot(*events: Any, state: Any = "running", place: int = 0, error: BigMod
     return Snapshot(state, events, len(events), place, 5.0, error)
 
 
-def epoch(number: int, of: int = 10, *, members: int = 1, broken: bool = False, surface: bool = False) -> Epoch:
+def epoch(number: int, of: int = 10, *, members: int = 1, broken: bool = False) -> Epoch:
     """An epoch of a training whose losses fall; a broken one has lost its numbers."""
     loss, gain = (math.nan, math.nan) if broken else (1.23456 / (number + 1), 1 - 0.87654 / (number + 2))
     one = Member(0.001, 42, loss, loss, gain, gain, 3 if broken else None)
@@ -43,7 +44,6 @@ def epoch(number: int, of: int = 10, *, members: int = 1, broken: bool = False, 
         train_accuracy=gain,
         valid_accuracy=gain,
         members=(one,) * members,
-        surface=bytes(2 * SURFACE * SURFACE) if surface else None,
         ended="diverged" if broken else None,
     )
 
@@ -56,7 +56,19 @@ def epochs(count: int, of: int = 10, **kinds: Any) -> list[Epoch]:
 def setup(classes: tuple[str, ...] = ("0", "1"), notices: tuple[Notice, ...] = ()) -> Setup:
     """The first event of a training on two-feature data."""
     points = tuple((0.1 * k, -0.1 * k, k % len(classes)) for k in range(40))
-    return Setup("moons", ("x", "y"), classes, (640, 160, 200), 4482, (-1.0, 1.0, -1.0, 1.0), points, notices)
+    plane = Plane(("x", "y"), (), (-1.0, 1.0, -1.0, 1.0), points)
+    return Setup("moons", ("x", "y"), classes, (640, 160, 200), 4482, plane, notices)
+
+
+def picture(number: int, *, spread: bool = False) -> Picture:
+    """What a network of two classes makes of the plane."""
+    return Picture(number, bytes(2 * SIDE * SIDE), bytes(SIDE * SIDE) if spread else b"")
+
+
+def units(number: int) -> Units:
+    """Two hidden layers, the second one narrow, its last unit silent."""
+    count = UNIT_SIDE**2
+    return Units(number, (64, 3), (bytes(UNITS * count), bytes(3 * count)), ((1.0,) * UNITS, (1.0, 2.0, 0.0)))
 
 
 def scores(classes: tuple[str, ...] = ("0", "1"), members: tuple[float, ...] = (0.9,)) -> Scores:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import gradio as gr
 import pytest
 
 from bigmodel.datasets import DatasetConfig, Notice
 from bigmodel.errors import RunError
+from bigmodel.networks import build
 from bigmodel.runs import Snapshot
 from bigmodel.train import Progress, TrainConfig
 from bigmodel.train.baselines import Baseline
+from bigmodel.train.plane import Picture, Units
 from bigmodel.ui import train
 from bigmodel.ui.data import Source, load
-from bigmodel.ui.train import judge, watch
+from bigmodel.ui.train import judge, plane, watch
+from bigmodel.ui.train.setup import watched
 from bigmodel.ui.words import LANGUAGES, say
-from tests.ui.made import epoch, epochs, scores, sent, setup, snapshot, strict
+from tests.ui.made import epoch, epochs, picture, scores, sent, setup, snapshot, strict, units
 
 
 def curve(value: dict[str, object], name: int = 0) -> dict[str, list[object]]:
@@ -23,18 +29,21 @@ def curve(value: dict[str, object], name: int = 0) -> dict[str, list[object]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_idle_tab_is_not_empty(language: str) -> None:
-    """Before any run there are two empty charts with axis titles and a hint where the scores will stand."""
-    loss, accuracy, ladder, boundary = watch.view(None, language)
+    """Before any run there are two empty charts with axis titles and a hint where the scores will stand; the plane is
+    left to the preview of the data."""
+    loss, accuracy, ladder = watch.view(None, language)
     cards, confusion = judge.view(None, language)[:2]
     assert loss["layout"]["xaxis"]["title"]["text"] == say("chart.epoch", language)
     assert accuracy["layout"]["yaxis"]["title"]["text"] == say("chart.accuracy", language)
-    assert (ladder["visible"], boundary["visible"], confusion["visible"]) == (False, False, False)
+    assert (ladder["visible"], confusion["visible"]) == (False, False)
+    preview, units = plane.view(None, language)
+    assert (preview, units["layers"]) == (gr.skip(), [])
     assert cards == {"note": say("train.scores.later", language), "cards": []}
 
 
 def test_view_is_pure() -> None:
     """The same snapshot gives the same values twice, and they are strict JSON."""
-    run = snapshot(setup(), *epochs(5, surface=True), scores())
+    run = snapshot(setup(), *epochs(5), picture(5), units(5), scores())
     assert strict(train.view(run, "en")) == strict(train.view(run, "en"))
 
 
@@ -57,15 +66,42 @@ def test_diverged_losses_are_gaps() -> None:
     assert say("train.status.diverged") in text
 
 
-def test_boundary_and_confusion_appear_with_their_data() -> None:
-    """The boundary is there once a surface is, the confusion matrix and scores at the end."""
-    run = snapshot(setup(), *epochs(1, surface=True))
-    boundary, confusion = watch.view(run, "en")[-1], judge.view(run, "en")[1]
-    assert (boundary["visible"], confusion["visible"]) == (True, False)
-    run = snapshot(setup(), *epochs(1, surface=True), scores(), state="done")
-    boundary, (cards, confusion) = watch.view(run, "en")[-1], judge.view(run, "en")[:2]
-    assert (boundary["visible"], confusion["visible"]) == (True, True)
+def test_confusion_and_scores_appear_at_the_end() -> None:
+    """The matrix and the numbers are there once the network has been judged, not before."""
+    assert not judge.view(snapshot(setup(), *epochs(1)), "en")[1]["visible"]
+    run = snapshot(setup(), *epochs(1), scores(), state="done")
+    cards, confusion = judge.view(run, "en")[:2]
+    assert confusion["visible"]
     assert [number for _, number in cards["cards"]] == ["0.900", "0.910", "0.920", "0.930", "–"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_plane_shows_the_newest_pictures(language: str) -> None:
+    """First the points alone, then the network's picture under them; hidden units once there are any."""
+    points, hidden = plane.view(snapshot(setup()), language)
+    assert [line["type"] for line in points["data"]] == ["scatter", "scatter"]
+    assert hidden["layers"] == []
+    run = snapshot(setup(), picture(0), *epochs(1), picture(1, spread=True), units(1))
+    boundary, hidden = plane.view(run, language)
+    assert [line["type"] for line in boundary["data"]] == ["heatmap", "heatmap", "scatter", "scatter"]
+    assert [look["label"] for look in boundary["layout"]["meta"]["switch"]] == [
+        say("chart.classes", language),
+        say("chart.spread", language),
+    ]
+    one, two = hidden["layers"]
+    assert one["note"] == say("train.units.first", language, count=16, of=64)
+    assert (two["note"], two["silent"]) == ("", [2])
+    strict([boundary, hidden])
+
+
+def test_pictures_are_small_to_send() -> None:
+    """A new picture of the plane is under 15 kB, new ones of the units of two layers under 20 kB."""
+    start = [setup(), *epochs(1), picture(0), units(0)]
+    before = plane.view(snapshot(*start), "en")
+    changed = Picture(1, bytes([200]) * 7200, b"")
+    assert sent(before, plane.view(snapshot(*start, changed), "en")) < 15_000
+    other = Units(1, (64, 64), (bytes([9]) * 6400,) * 2, ((1.0,) * 16,) * 2)
+    assert sent(before, plane.view(snapshot(*start, other), "en")) < 20_000
 
 
 def test_scores_stay_after_a_stop() -> None:
@@ -109,7 +145,7 @@ def test_growing_curves_only_append(count: int) -> None:
 
 def test_nothing_new_is_nothing_to_send() -> None:
     """The same state twice costs no more than an empty difference, the picture of the boundary included."""
-    run = snapshot(setup(), *epochs(3, surface=True))
+    run = snapshot(setup(), *epochs(3), picture(3), units(3))
     assert sent(train.view(run, "en"), train.view(run, "en")) < 20
 
 
@@ -155,12 +191,29 @@ def test_baselines_are_lines_in_both_plots() -> None:
         assert (line["y0"], line["label"]["text"]) == (level, say("train.baseline.majority", "zh"))
 
 
-def test_the_first_point_does_not_wait_for_the_baselines() -> None:
-    """What is woven in comes after the first epoch, and all of it comes, however short the training."""
-    data = load(Source(DatasetConfig(dataset="moons", rows=100)))
-    events = [event for event in watch.watched(iter(epochs(1)), data, "cross_entropy") if event is not None]
+def shelf(**settings: object) -> dict[str, object]:
+    """What a training on a hundred moons leaves on its shelf before it begins."""
+    data, config = load(Source(DatasetConfig(dataset="moons", rows=100))), TrainConfig(widths=(4,), **settings)  # type: ignore[arg-type]
+    return {"data": data, "config": config, "stack": build(config, data)}
+
+
+def test_what_is_seen_beside_the_epochs() -> None:
+    """What it is about comes first, pictures before their epoch; baselines never before the first, but all of them,
+    however short the training."""
+    left = shelf()
+    events = [event for event in watched(iter(epochs(1, of=1)), left) if event is not None]
     kinds = [type(event).__name__ for event in events]
-    assert kinds == ["Epoch", "Baseline", "Epoch", "Baseline", "Baseline"]
+    assert kinds[:4] == ["Setup", "Picture", "Units", "Epoch"]
+    assert (kinds.count("Epoch"), kinds.count("Baseline")) == (2, 3)
+    assert left["cut"].plane == events[0].plane  # type: ignore[attr-defined]
+
+
+def test_the_last_epoch_has_its_pictures() -> None:
+    """However soon after the one before, the end of a training is painted."""
+    ended = replace(epoch(2, 2), ended="finished")
+    events = [event for event in watched(iter([*epochs(1, of=2), ended]), shelf()) if event is not None]
+    assert [event.number for event in events if isinstance(event, Picture)][-1] == 2
+    assert [event.number for event in events if isinstance(event, Units)][-1] == 2
 
 
 def test_a_run_loads_trains_and_is_judged() -> None:

@@ -12,7 +12,9 @@ WORDS = {
     "valid_loss": "验证损失", "diverged": "发散", "best": "最佳", "truth": "真实类别", "guess": "预测类别",
     "seconds": "秒", "amplitude": "振幅", "hertz": "频率",
     "linear": "线性", "linear.info": "等距", "log": "对数", "log.info": "十倍", "loss.caption": "损失：错得多远",
-    "accuracy.caption": "准确率：答对的比例",
+    "accuracy.caption": "准确率：答对的比例", "boundary.caption": "界线", "points.caption": "数据", "classes": "类别",
+    "classes.info": "类", "spread": "分歧", "spread.info": "差", "component": "主成分 {number}（{share:.0%}）",
+    "slice": "截面 {share:.0%}",
 }  # fmt: skip
 
 
@@ -35,6 +37,9 @@ SOUND = Plain(
     seconds=2.0, low=(-0.5, -0.1), high=(0.25, 0.1), mel=bytes([0, 10, 20, 30, 40, 255]), bins=3, columns=2, top=8000.0
 )
 
+FLAT = Plain(axes=("u", "v"), shares=(), grid=(0, 59, 0, 59), points=[(1, 2, 0), (3, 4, 1)])
+SLICE = Plain(axes=(), shares=(0.5, 0.25), grid=(-1, 1, -1, 1), points=[(0.1, 0.2, 0)])
+
 
 FIGURES = {
     "loss": lambda: plots.loss_curves(epochs(3), WORDS),
@@ -42,9 +47,8 @@ FIGURES = {
     "rates": lambda: plots.rate_curves([Plain(number=0, trials=[trial(0.1, 1.0), trial(0.2, 1.0)])], WORDS),
     "axis": lambda: plots.rate_axis([trial(0.1, 1.0, best=True), trial(10, math.nan, 3)], WORDS),
     "confusion": lambda: plots.confusion([[3, 1], [0, 4]], ["a", "b"], WORDS),
-    "boundary": lambda: plots.boundary(
-        bytes([255] * 3600 + [0] * 3600), (0, 1, 0, 1), [(0.5, 0.5, 0)], "ab", ["u", "v"]
-    ),
+    "boundary": lambda: plots.boundary(FLAT, "ab", WORDS, bytes([255] * 3600 + [0] * 3600)),
+    "slice": lambda: plots.boundary(SLICE, "ab", WORDS),
     "waveform": lambda: plots.waveform(SOUND, WORDS),
     "spectrogram": lambda: plots.spectrogram(SOUND, WORDS),
 }
@@ -96,6 +100,15 @@ def test_the_learning_rate_lies_under_the_loss():
     assert (rate.yaxis, figure.layout.yaxis2.type, figure.layout.xaxis.anchor) == ("y2", "log", "y2")
     assert list(zip(rate.x, rate.y, strict=True)) == [(0, 0.1), (4, 0.1), (5, 0.01), (7, 0.01)]
     assert figure.layout.yaxis2.domain[1] < figure.layout.yaxis.domain[0]
+    assert figure.layout.yaxis2.ticktext == ("0.01", "0.1")
+
+
+@pytest.mark.parametrize("curves", [plots.loss_curves, plots.accuracy_curves])
+def test_a_waiting_chart_leaves_its_ranges_to_nobody(curves):
+    """Empty axes have ranges of their own and another state on the page than those of a run."""
+    waiting, running = curves([], WORDS).layout, curves(epochs(3), WORDS).layout
+    assert (waiting.xaxis.range, running.xaxis.range) == ((0, 10), None)
+    assert waiting.uirevision != running.uirevision
 
 
 @pytest.mark.parametrize("curves", [plots.loss_curves, plots.accuracy_curves])
@@ -158,11 +171,27 @@ def test_the_confusion_matrix_is_coloured_by_row_and_shows_counts():
 def test_the_boundary_shows_class_and_confidence():
     """Each place holds its class in hundreds and how sure the network is below; points keep their class."""
     surface = bytes([255] * 1800 + [0] * 1800 + [0] * 1800 + [255] * 1800)
-    figure = plots.boundary(surface, (0, 59, 0, 59), [(1, 2, 0), (3, 4, 1)], ["a", "b"], ["u", "v"])
+    figure = plots.boundary(FLAT, ["a", "b"], WORDS, surface)
     z = figure.data[0].z
     assert (int(z[0][0]), int(z[59][59])) == (99, 199)
     assert (figure.data[0].dx, figure.data[0].dy) == (1, 1)
     assert [list(trace.x) for trace in figure.data[1:]] == [[1], [3]]
+    assert (figure.layout.meta["note"], figure.layout.meta["switch"]) == ("", [])
+
+
+def test_several_seeds_have_a_look_at_where_they_disagree():
+    """The second look hides the classes and shows the spread; the first is the other way round."""
+    figure = plots.boundary(FLAT, ["a", "b"], WORDS, bytes(7200), bytes(range(225)) * 16)
+    assert [look["hidden"] for look in figure.layout.meta["switch"]] == [[1], [0]]
+    assert (figure.data[1].zmax, int(figure.data[1].z.max())) == (255, 224)
+
+
+def test_a_slice_is_called_one():
+    """Of data with more features the axes name the components with their shares, and the note tells the whole."""
+    figure = plots.boundary(SLICE, ["a", "b"], WORDS)
+    assert figure.layout.xaxis.title.text == "主成分 1（50%）"
+    assert figure.layout.meta["note"] == "截面 75%"
+    assert figure.layout.meta["caption"] == "数据"
 
 
 def test_the_waveform_runs_between_lowest_and_highest():

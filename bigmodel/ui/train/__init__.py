@@ -19,16 +19,15 @@ from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import judge, watch
-from bigmodel.ui.train.watch import describe, watched
+from bigmodel.ui.train import judge, plane, watch
+from bigmodel.ui.train.setup import watched
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
-PANELS = (watch, judge)
+PANELS = (watch, plane, judge)
 
-NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
-TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
-SCHEDULE = ("schedule", "warmup", "seconds")
+NETWORK = ("widths", "activation", "normalisation", "dropout")
+TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed", "seeds")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ def build(page: Page, live: Live) -> Desk:
             pace = pace_choice(page, live, "train")
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
-            form.section("train.timing", (*SCHEDULE, "patience", "seed", "seeds"))
             share = link_button(page, "train")
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="train-status")
@@ -90,8 +88,7 @@ def training(source: Source, config: TrainConfig, rate: float) -> Start:
         data = load(source)
         stack = build_stack(config, data)
         shelf["data"], shelf["stack"] = data, stack
-        yield describe(data, stack)
-        yield from watched(train(config, stack, data), data, config.loss)
+        yield from watched(train(config, stack, data), shelf)
 
     return Start(job, conclude, rate)
 

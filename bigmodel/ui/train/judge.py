@@ -9,7 +9,7 @@ import gradio as gr
 from bigmodel import plots
 from bigmodel.runs import Snapshot
 from bigmodel.ui.chart import chart, frame
-from bigmodel.ui.train.watch import Setup
+from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.widgets import number_cards
 from bigmodel.ui.words import chart_words, say
 

@@ -54,11 +54,11 @@ def ladder(**kwargs: Any) -> gr.HTML:
         '</div><div class="rungs"></div></div>',
         css_template="""
 .ladder { display: flex; flex-direction: column; gap: 2px; font-variant-numeric: tabular-nums; }
-.rung { display: grid; grid-template-columns: minmax(128px, 1.2fr) 4fr 64px 56px; gap: 12px; align-items: center; }
+.rung { display: grid; grid-template-columns: minmax(160px, 1.2fr) 4fr 72px 56px; gap: 12px; align-items: center; }
 .rung { padding: 3px 0; }
 .rung > :nth-child(n + 3) { text-align: right; font-weight: 400; }
 .rung-head { color: var(--body-text-color-subdued); font-size: .85rem; }
-.rung-head > :first-child { color: var(--body-text-color); font-weight: 600; font-size: 1rem; }
+.rung-head > :first-child { color: var(--body-text-color); font-weight: 600; font-size: 1rem; white-space: nowrap; }
 .rung-name { line-height: 1.2; }
 .rung-name small { display: block; color: var(--body-text-color-subdued); }
 .rung-bar { height: 10px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; }
