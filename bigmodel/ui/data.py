@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.datasets import DATASETS, DatasetConfig
+from bigmodel.datasets import DATASETS, DatasetConfig, drain
 from bigmodel.errors import BigModelError, DataError
+from bigmodel.ui import doctor
 from bigmodel.ui.widgets import Form, Page
-from bigmodel.ui.words import say, word
+from bigmodel.ui.words import word
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -19,15 +22,17 @@ if TYPE_CHECKING:
 TABLE = "upload"
 FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
 _SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed")
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """What was chosen: a built-in set, or an uploaded file and its target column."""
+    """What was chosen: a built-in set, or an uploaded file, its target column and the columns that are left out."""
 
     config: DatasetConfig
     file: str = ""
     target: str = ""
+    leave_out: tuple[str, ...] = ()
 
 
 class DataForm:
@@ -35,43 +40,39 @@ class DataForm:
 
     def __init__(self, page: Page, prefix: str) -> None:
         self.page = page
+        self.prefix = prefix
         self.form = Form(page, DatasetConfig, prefix)
         options = (*DATASETS, TABLE)
         self.source = gr.Dropdown(list(options), value=DATASETS[0], interactive=True, elem_id=f"{prefix}-dataset")
         page.words(self.source, label="datasets.dataset.label", info="datasets.dataset.info")
         page.choices(self.source, "dataset", options)
-        with gr.Group(visible=False) as self.own:
-            self.file = page.words(
-                gr.File(
-                    file_types=[".csv", ".tsv", ".txt", ".xlsx", ".parquet"],
-                    interactive=True,
-                    elem_id=f"{prefix}-file",
-                    height=120,
-                ),
-                label="datasets.file.label",
-            )
-            self.target = gr.Dropdown([], allow_custom_value=True, interactive=True, elem_id=f"{prefix}-target")
-            page.words(self.target, label="datasets.target.label", info="datasets.target.info")
+        with gr.Column(visible=False) as self.own:
+            self._build_table()
         self.form.section("datasets.more", _SETTINGS)
+        with page.words(gr.Accordion(open=False, elem_id=f"{prefix}-look"), label="datasets.look") as self.look:
+            self.preview = doctor.report_card(elem_id=f"{prefix}-preview")
+        # The tables read last: a change of target need not read a file of 50 MB again.
+        self._table = lru_cache(maxsize=2)(_read)
         self._connect()
 
     @property
     def inputs(self) -> list[Any]:
         """What `read` takes, in its order."""
-        return [self.source, self.file, self.target, *self.form.inputs]
+        return [self.source, self.file, self.target, self.leave_out, *self.form.inputs]
 
     def read(self, values: Sequence[Any]) -> Source:
         """The choice. Raises ConfigError, or DataError when an own table is chosen and none is there."""
-        source, file, target, *settings = values
+        source, file, target, leave_out, *settings = values
         if source == TABLE:
             if not file:
                 raise DataError("data.no_file")
-            return Source(self.form.read(settings), str(file), str(target or ""))
+            config = self.form.read(settings)
+            return Source(config, str(file), str(target or ""), tuple(map(str, leave_out or ())))
         return Source(self.form.read(settings, dataset=source))
 
     def told(self, values: Sequence[Any]) -> dict[str, str]:
         """The choice as a link writes it. A table itself stays behind: a link holds its target only."""
-        source, _, target, *settings = values
+        source, _, target, _, *settings = values
         found = {f"data_{name}": text for name, text in self.form.told(settings).items()}
         if source != DATASETS[0]:
             found["dataset"] = str(source)
@@ -88,40 +89,114 @@ class DataForm:
             said = {"field": "dataset", "label": "datasets.dataset.label", "value": source[:40]}
             problems.insert(0, BigModelError("config.choice", **said, options=", ".join(options)))
             source = None
-        updates = [gr.update(value=wish) if wish is not None else gr.skip() for wish in (source, None, target)]
+        updates = [gr.update(value=wish) if wish is not None else gr.skip() for wish in (source, None, target, None)]
         return [*updates, *settings], problems
 
+    def _build_table(self) -> None:
+        page, prefix = self.page, self.prefix
+        with gr.Group():
+            self.file = gr.File(file_types=list(FILES), interactive=True, elem_id=f"{prefix}-file", height=120)
+            page.words(self.file, label="datasets.file.label")
+            self.target = gr.Dropdown([], allow_custom_value=True, interactive=True, elem_id=f"{prefix}-target")
+            page.words(self.target, label="datasets.target.label", info="datasets.target.info")
+            self.leave_out = gr.Dropdown([], multiselect=True, interactive=True, elem_id=f"{prefix}-leave-out")
+            page.words(self.leave_out, label="datasets.leave_out.label", info="datasets.leave_out.info")
+        self.report = doctor.report_card(elem_id=f"{prefix}-doctor")
+
     def _connect(self) -> None:
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        language = self.page.language
 
-        def own(source: str) -> Any:
-            return gr.update(visible=source == TABLE)
+        def own(source: str) -> list[Any]:
+            return [gr.update(visible=source == TABLE), gr.update(visible=source != TABLE)]
 
-        def look(file: str | None, target: str | None, language: str) -> Any:
-            """Read the table as soon as it is there: its columns are the targets to choose from. A target that was
-            chosen stays if the table has it: Compare hands over a table together with its target."""
-            if not file:
-                return gr.update(choices=[], value=None)
-            from bigmodel.datasets import read_table
+        self.source.change(own, [self.source], [self.own, self.look], queue=False, **_QUIET)
+        # In the queue: outside it Gradio shows no toast.
+        own_table = [self.file, self.target, self.leave_out, language, *self.form.inputs]
+        self.file.change(self._uploaded, own_table, [self.target, self.leave_out, self.report], **_QUIET)
+        self.target.input(self._aimed, own_table, [self.leave_out, self.report], **_QUIET)
+        built_in = [self.source, language, *self.form.inputs]
+        self.look.expand(self._previewed, built_in, self.preview, **_QUIET)
+        for widget in (self.source, self.form.widgets["rows"], self.form.widgets["noise"], self.form.widgets["seed"]):
+            widget.change(self._previewed, built_in, self.preview, trigger_mode="always_last", **_QUIET)
+        language.change(self._aimed, own_table, [self.leave_out, self.report], **_QUIET)
+        language.change(self._previewed, built_in, self.preview, **_QUIET)
 
-            try:
-                table = read_table(file)
-            except BigModelError as error:
-                raise gr.Error(word(error, language), print_exception=False) from None
-            for notice in table.notices:
-                gr.Info(say(f"datasets.notice.{notice.key}", language, **dict(notice.values)))
-            return gr.update(choices=list(table.columns), value=target if target in table.columns else table.target)
+    def _uploaded(
+        self, file: str | None, target: str | None, leave_out: list[str] | None, language: str, *settings: Any
+    ) -> list[Any]:
+        """Read the table as soon as it is there: its columns are the targets to choose from. A target that was chosen
+        stays if the table has it, with what was left out: Compare hands over a table together with both."""
+        if not file:
+            return [gr.update(choices=[], value=None), gr.update(choices=[], value=[]), None]
+        from bigmodel.datasets.doctor import examine
 
-        self.source.change(own, [self.source], [self.own], **quiet)
-        # In the queue: outside it Gradio shows no toast, neither an error's nor a notice's.
-        self.file.change(look, [self.file, self.target, self.page.language], [self.target], **{**quiet, "queue": True})
+        try:
+            table = self._table(file, _stamp(file))
+            stays = target in table.columns
+            aim = str(target) if stays else table.target
+            report = examine(table, aim, self.form.read(settings))
+        except BigModelError as error:
+            gr.Warning(word(error, language))
+            return [gr.update(choices=[], value=None), gr.update(choices=[], value=[]), doctor.failed(error, language)]
+        others = [name for name in table.columns if name != aim]
+        chosen = [name for name in leave_out or () if name in others] if stays else []
+        return [
+            gr.update(choices=list(table.columns), value=aim),
+            gr.update(choices=others, value=chosen or list(report.leave_out)),
+            doctor.view(report, language),
+        ]
+
+    def _aimed(
+        self, file: str | None, target: str | None, leave_out: list[str] | None, language: str, *settings: Any
+    ) -> list[Any]:
+        """Look again: at another target, or in another language."""
+        if not file:
+            return [gr.skip(), gr.skip()]
+        from bigmodel.datasets.doctor import examine
+
+        try:
+            table = self._table(file, _stamp(file))
+            report = examine(table, str(target or table.target), self.form.read(settings))
+        except BigModelError as error:
+            return [gr.skip(), doctor.failed(error, language)]
+        others = [name for name in table.columns if name != target]
+        kept = [name for name in leave_out or () if name in others]
+        return [gr.update(choices=others, value=kept), doctor.view(report, language)]
+
+    def _previewed(self, source: str, language: str, *settings: Any) -> Any:
+        """The same look at a built-in set."""
+        if source == TABLE:
+            return None
+        from bigmodel.datasets.doctor import describe
+
+        try:
+            return doctor.view(describe(load(Source(self.form.read(settings, dataset=source)))), language)
+        except BigModelError as error:
+            return doctor.failed(error, language)
 
 
 def load(source: Source) -> Dataset:
     """The data set of a Source; loads scikit-learn, so it belongs on a run's thread. Raises DataError."""
-    from bigmodel.datasets import load_dataset, read_table, table_dataset
+    return drain(loading(source))
+
+
+def loading(source: Source) -> Generator[Any, None, Dataset]:
+    """The same, with an event now and then of what is being read."""
+    from bigmodel.datasets import load_dataset, table_dataset
+    from bigmodel.datasets.table import reading
 
     if not source.file:
         return load_dataset(source.config)
-    table = read_table(source.file)
-    return table_dataset(table, source.target or table.target, source.config)
+    table = yield from reading(source.file)
+    return table_dataset(table, source.target or table.target, source.config, source.leave_out)
+
+
+def _read(path: str, stamp: float) -> Any:
+    from bigmodel.datasets import read_table
+
+    return read_table(path)
+
+
+def _stamp(path: str) -> float:
+    """When a file was written, so that another one of the same name is read anew."""
+    return os.stat(path).st_mtime if os.path.exists(path) else 0.0
