@@ -102,7 +102,8 @@ def test_all_settings_at_once_come_back() -> None:
         }
     )
     made = DatasetConfig(rows=4000, noise=0.35, test_share=0.3, valid_share=0.15, seed=7)
-    data = ["spirals", None, None, *(u["value"] for u in tab.data.form.show(made))]
+    own = len(tab.data.inputs) - len(tab.data.form.inputs)
+    data = ["spirals", *tab.values[1:own], *(u["value"] for u in tab.data.form.show(made))]
     values = [*data, *(u["value"] for u in tab.form.show(config))]
     query = tab.query(values)
     assert len(query) < 2000
