@@ -20,7 +20,7 @@ from gradio.context import LocalContext
 from gradio.exceptions import InvalidPathError
 
 from bigmodel.ui import chart, transcribe
-from bigmodel.ui.words import LANGUAGES, dictionary, say
+from bigmodel.ui.words import dictionary, say
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "bigmodel" / "ui"
@@ -172,31 +172,10 @@ def test_charts_find_plotly_on_any_path(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_toasts_come_from_the_queue(demo: Any) -> None:
     """Every handler that shows a toast is queued: outside the queue Gradio swallows errors' and notices' words."""
-    toasting = [fn for fn in demo.fns.values() if fn.fn and re.search(r"gr\.(Error|Info)", inspect.getsource(fn.fn))]
-    assert {fn.name for fn in toasting} >= {"look", "begin"}
+    toast = re.compile(r"gr\.(Error|Warning|Info)")
+    toasting = [fn for fn in demo.fns.values() if fn.fn and toast.search(inspect.getsource(fn.fn))]
+    assert {fn.name for fn in toasting} >= {"_uploaded", "begin"}
     assert [fn.name for fn in toasting if fn.queue is False] == []
-
-
-def test_own_table_keeps_its_target(demo: Any, tmp_path: Path) -> None:
-    """Reading a table guesses its target, but one that was chosen stays: Compare hands both over together."""
-    look = handlers(demo, "look")[0]
-    table = tmp_path / "plants.csv"
-    rows = [f"{i % 7},{'red' if i % 2 else 'blue'},{'yes' if i % 7 > 3 else 'no'}" for i in range(60)]
-    table.write_text("height,colour,healthy\n" + "\n".join(rows), encoding="utf-8")
-    assert look(str(table), None, "en")["value"] == "healthy"
-    assert look(str(table), "colour", "en")["value"] == "colour"
-    assert look(str(table), "gone", "en")["value"] == "healthy"
-    assert look(None, "colour", "en")["value"] is None
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_bad_table_is_one_sentence(demo: Any, tmp_path: Path, language: str) -> None:
-    """An empty table is a toast in the visitor's language as soon as it is uploaded."""
-    table = tmp_path / "empty.csv"
-    table.write_text("", encoding="utf-8")
-    with pytest.raises(gr.Error) as caught:
-        handlers(demo, "look")[0](str(table), None, language)
-    assert caught.value.message == say("error.data.empty", language)
 
 
 # ---- what a hub and an installer read ------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""The choice of data: what its handlers make of a file, before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from bigmodel.errors import DataError
+from bigmodel.ui import data
+from bigmodel.ui.data import TABLE, DataForm
+from bigmodel.ui.widgets import Page
+from bigmodel.ui.words import LANGUAGES, say
+
+
+@pytest.fixture(scope="module")
+def form() -> DataForm:
+    """The widgets of one tab."""
+    with gr.Blocks(analytics_enabled=False):
+        return DataForm(Page(), "train-data")
+
+
+@pytest.fixture
+def plants(tmp_path: Path) -> str:
+    """A table with a column that only numbers the rows."""
+    table = tmp_path / "plants.csv"
+    rows = [f"{k},{k % 7},{'red' if k % 2 else 'blue'},{'yes' if k % 7 > 3 else 'no'}" for k in range(60)]
+    table.write_text("nr,height,colour,healthy\n" + "\n".join(rows), encoding="utf-8")
+    return str(table)
+
+
+def settings(form: DataForm) -> list[Any]:
+    return [widget.value for widget in form.form.inputs]
+
+
+def test_own_table_keeps_its_target(form: DataForm, plants: str) -> None:
+    """Reading a table guesses its target, but one that was chosen stays: Compare hands both over together."""
+
+    def target(file: str | None, before: str | None) -> Any:
+        return form._uploaded(file, before, [], "en", *settings(form))[0]["value"]
+
+    assert target(plants, None) == "healthy"
+    assert target(plants, "colour") == "colour"
+    assert target(plants, "gone") == "healthy"
+    assert target(None, "colour") is None
+
+
+def test_useless_columns_are_proposed_and_a_choice_stays(form: DataForm, plants: str) -> None:
+    """A column of row numbers is proposed to be left out; what was left out by hand stays with its target."""
+    _, proposed, report = form._uploaded(plants, None, [], "en", *settings(form))
+    assert proposed["value"] == ["nr"]
+    assert "healthy" not in proposed["choices"]
+    assert report["bars"][0][0] == "no"
+    assert form._uploaded(plants, "healthy", ["colour"], "en", *settings(form))[1]["value"] == ["colour"]
+    left, _ = form._aimed(plants, "colour", ["colour", "nr"], "en", *settings(form))
+    assert left["value"] == ["nr"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_bad_table_is_one_sentence(
+    form: DataForm, tmp_path: Path, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty table is a toast in the visitor's language as soon as it is uploaded, and stands in the report."""
+    told: list[str] = []
+    monkeypatch.setattr(data.gr, "Warning", told.append)
+    table = tmp_path / "empty.csv"
+    table.write_text("", encoding="utf-8")
+    target, _, report = form._uploaded(str(table), "a", [], language, *settings(form))
+    assert told == [say("error.data.empty", language)] == [report["findings"][0][2]]
+    assert target["choices"] == []
+
+
+def test_a_choice_is_read_with_what_it_leaves_out(form: DataForm, plants: str) -> None:
+    """The values of the widgets become a Source, and the data set has none of the columns that are left out."""
+    source = form.read([TABLE, plants, "healthy", ["nr", "colour"], *settings(form)])
+    assert data.load(source).features == ("height",)
+    with pytest.raises(DataError):
+        form.read([TABLE, None, None, [], *settings(form)])
+
+
+def test_built_in_sets_are_previewed_in_both_languages(form: DataForm) -> None:
+    """The preview of a built-in set tells its rows; an own table has its report instead."""
+    for language in LANGUAGES:
+        shown = form._previewed("iris", language, *settings(form))
+        assert shown["facts"] == say("doctor.facts", language, rows=150, columns=5, target="class")
+    assert form._previewed(TABLE, "en", *settings(form)) is None
