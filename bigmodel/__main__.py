@@ -34,7 +34,11 @@ from bigmodel.config import feature
 from bigmodel.errors import BigModelError
 from bigmodel.ui.words import LANGUAGES, dictionary, say, word
 
-RECIPES = {"text-en": ("text_en", "TextEnConfig"), "speech-en": ("speech_en", "SpeechEnConfig")}
+RECIPES = {
+    "text-en": ("text_en", "TextEnConfig"),
+    "text-zh": ("text_zh", "TextZhConfig"),
+    "speech-en": ("speech_en", "SpeechEnConfig"),
+}
 
 
 # For a person: what is only of interest to a program, and what stands on one line with what follows.
@@ -115,7 +119,7 @@ def add_config(sub: argparse.ArgumentParser, config: type, *, leave_out: tuple[s
         if f.name in leave_out or f.name in taken:
             continue
         default = f.default if f.default is not MISSING else None
-        shown = ",".join(f"{v:g}" for v in default) if isinstance(default, tuple) else default
+        shown = ",".join(f"{v:g}" for v in default) or "none" if isinstance(default, tuple) else default
         info = strings.get(f"{job}.{f.name}.info", "").replace("%", "%%")
         sub.add_argument(
             f"--{f.name.replace('_', '-')}",
@@ -131,7 +135,7 @@ def _reader(hint: Any) -> Callable[[str], Any]:
         kind = typing.get_args(hint)[0]
 
         def numbers(text: str) -> tuple[Any, ...]:
-            return tuple(kind(part) for part in text.split(",") if part.strip())
+            return tuple(getattr(kind, "read", kind)(part) for part in text.split(",") if part.strip())
 
         return numbers
     if hint is bool:

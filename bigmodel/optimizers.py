@@ -7,7 +7,7 @@ spread over its numbers once. This module imports torch; import it when a job st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -18,7 +18,9 @@ from bigmodel.networks import Stack
 class Knobs:
     """One number per member (K,) each.
 
-    `weight_decay` acts beside the loss (AdamW); `l1` and `l2` are terms of the loss.
+    `weight_decay` acts beside the loss (AdamW); `l1` and `l2` are terms of the loss. `label_smoothing` softens the
+    targets (Szegedy et al. 2016) before the loss is taken; `clip` is the longest slope that a member may step along,
+    0 for any.
     """
 
     rate: torch.Tensor
@@ -26,6 +28,26 @@ class Knobs:
     weight_decay: torch.Tensor
     l1: torch.Tensor
     l2: torch.Tensor
+    label_smoothing: torch.Tensor
+    clip: torch.Tensor
+
+    def of(self, members: torch.Tensor) -> Knobs:
+        """Those of `members` (positions)."""
+        return Knobs(*(getattr(self, f.name)[members] for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What an optimizer remembers, by its name; never changed."""
+
+    kind: str
+    memory: tuple[torch.Tensor, ...]
+    count: float
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(flat.nbytes for flat in self.memory)
 
 
 class Optimizer:
@@ -34,24 +56,58 @@ class Optimizer:
     states = 0
     """Flat tensors of memory that a step needs beside the parameters."""
 
+    remembered = 1
+    """How many of them carry something from one step to the next."""
+
     def __init__(self, stack: Stack, knobs: Knobs) -> None:
         self.stack, self.knobs = stack, knobs
         self.memory = [torch.zeros_like(stack.numbers) for _ in range(self.states)]
+        self.count = torch.zeros(())
+        self.factor = 1.0
         self._spread()
 
     def _spread(self) -> None:
         stack, knobs = self.stack, self.knobs
-        self.down = -stack.spread(knobs.rate)
+        self.full = -stack.spread(knobs.rate)
         self.momentum = stack.spread(knobs.momentum)
-        self.shrink = 1 - stack.spread(knobs.rate * knobs.weight_decay) if bool(knobs.weight_decay.any()) else None
+        self.fade = stack.spread(knobs.rate * knobs.weight_decay) if bool(knobs.weight_decay.any()) else None
         self.l1 = stack.spread(knobs.l1)[: stack.weights] if bool(knobs.l1.any()) else None
         self.l2 = stack.spread(knobs.l2)[: stack.weights] if bool(knobs.l2.any()) else None
+        self.clip = knobs.clip.where(knobs.clip > 0, torch.inf) if bool(knobs.clip.any()) else None
+        self._turn()
+
+    def _turn(self) -> None:
+        self.down = self.full * self.factor if self.factor != 1 else self.full
+        self.shrink = None if self.fade is None else 1 - self.fade * self.factor
+
+    def scale(self, factor: float) -> None:
+        """Let the steps to come go at `factor` times the rates."""
+        if factor != self.factor:
+            self.factor = factor
+            self._turn()
+
+    def retune(self, **knobs: torch.Tensor) -> None:
+        """Go on with other settings, one number per member each."""
+        self.knobs = replace(self.knobs, **knobs)
+        self._spread()
+
+    def moments(self) -> Moments:
+        """A copy of what the steps to come depend on."""
+        memory = tuple(flat.clone() for flat in self.memory[: self.remembered])
+        return Moments(type(self).__name__, memory, float(self.count))
+
+    def resume(self, moments: Moments) -> None:
+        """Remember what another one did; what belongs to another kind or to other members is passed over."""
+        fits = [flat.shape == self.stack.numbers.shape for flat in moments.memory]
+        if moments.kind == type(self).__name__ and all(fits):
+            for mine, theirs in zip(self.memory, moments.memory, strict=False):
+                mine.copy_(theirs)
+            self.count.fill_(moments.count)
 
     def keep(self, members: torch.Tensor) -> None:
         """Let all members of the stack go but these (positions among the living), with their memory and settings."""
         self.memory = [self.stack.select(flat, members) for flat in self.memory]
-        k = self.knobs
-        self.knobs = Knobs(*(values[members] for values in (k.rate, k.momentum, k.weight_decay, k.l1, k.l2)))
+        self.knobs = self.knobs.of(members)
         self.stack.keep(members)
         self._spread()
 
@@ -62,6 +118,10 @@ class Optimizer:
             slopes[: self.stack.weights].addcmul_(self.l1, numbers[: self.stack.weights].sign())
         if self.l2 is not None:
             slopes[: self.stack.weights].addcmul_(self.l2, numbers[: self.stack.weights])
+        if self.clip is not None:
+            # As torch.nn.utils.clip_grad_norm_ does: the whole member's slope, made no longer than `clip`.
+            short = (self.clip / (self.stack.norms(slopes) + 1e-6)).clamp_(max=1.0)
+            slopes.mul_(self.stack.spread(short))
         self.move(numbers, slopes)
 
     def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
@@ -106,10 +166,7 @@ class Adam(Optimizer):
     """Kingma and Ba 2015. torch's fused kernel knows one rate only, so it makes a step of rate 1 that we then scale."""
 
     states = 3
-
-    def __init__(self, stack: Stack, knobs: Knobs) -> None:
-        super().__init__(stack, knobs)
-        self.count = torch.zeros(())
+    remembered = 2
 
     def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
         mean, square, unit = self.memory

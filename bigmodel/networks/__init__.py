@@ -26,7 +26,19 @@ if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
     from bigmodel.train import Setting
 
-__all__ = ["Shape", "Stack", "build", "chunk_rows", "export", "measure", "predict", "threads", "threads_for"]
+__all__ = [
+    "Shape",
+    "Stack",
+    "build",
+    "check_budget",
+    "chunk_rows",
+    "export",
+    "hidden",
+    "measure",
+    "predict",
+    "threads",
+    "threads_for",
+]
 
 MOST_MEMORY = 2**30
 """Bytes that parameters, optimizer state and one batch of all members may take together."""
@@ -62,21 +74,26 @@ def build(config: Setting, data: Dataset) -> Stack:
     """
     shape = Shape(
         features=data.train.x.shape[1],
-        widths=config.widths,
+        widths=config.widths if config.architecture != "logistic" else (),
         classes=len(data.classes),
         activation=config.activation,
         normalisation=config.normalisation,
         dropout=config.dropout,
         loss=config.loss,
+        architecture=config.architecture,
     )
-    members = len(config.members)
-    # Parameters, their gradients and three more for the optimizer; of each layer its values, their slopes and a mask.
-    memory = 4 * members * (5 * shape.parameters + 4 * config.batch * (shape.features + sum(shape.widths)))
-    work = members * shape.parameters * config.batch
-    if memory > MOST_MEMORY or work > MOST_WORK:
-        said = {"members": members, "parameters": shape.parameters, "batch": config.batch}
-        raise ConfigError((BigModelError("networks.budget", **said),))
+    check_budget(shape, len(config.members), config.batch)
     return Stack(shape, [seed for _, seed in config.members])
+
+
+def check_budget(shape: Shape, members: int, batch: int) -> None:
+    """ConfigError when one step of so many members would be too much for the machine."""
+    # Parameters, their gradients and three more for the optimizer; of each layer its values, their slopes and a mask.
+    memory = 4 * members * (5 * shape.parameters + 4 * batch * (shape.features + sum(shape.widths)))
+    work = members * shape.parameters * batch
+    if memory > MOST_MEMORY or work > MOST_WORK:
+        said = {"members": members, "parameters": shape.parameters, "batch": batch}
+        raise ConfigError((BigModelError("networks.budget", **said),))
 
 
 def threads_for(stack: Stack, batch: int) -> int:
@@ -93,9 +110,14 @@ def chunk_rows(stack: Stack) -> int:
 
 
 @torch.inference_mode()
-def measure(stack: Stack, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The sum of losses and the number of hits over rows (2, K); x (rows, features), one-hot target (rows, classes)."""
-    z, target = stack.outputs(x.unsqueeze(0)), target.T
+def measure(
+    stack: Stack, x: torch.Tensor, target: torch.Tensor, seen: list[torch.Tensor] | None = None
+) -> torch.Tensor:
+    """The sum of losses and the number of hits over rows (2, K); x (rows, features), one-hot target (rows, classes).
+
+    `seen` gets the values (K, rows, units) after each activation.
+    """
+    z, target = stack.outputs(x.unsqueeze(0), seen=seen), target.T
     losses = stack.criterion.losses(z, target)
     # The true class's output against the largest: argmax over few classes takes longer than the network itself.
     hits = ((z * target).sum(1) >= z.amax(1)).sum(1)
@@ -115,3 +137,13 @@ def predict(stack: Stack, x: torch.Tensor) -> torch.Tensor:
         total = cut.sum(1, keepdim=True)
         soft = torch.where(total > 0, cut / total, soft)
     return soft.transpose(1, 2)
+
+
+@torch.inference_mode()
+def hidden(stack: Stack, x: torch.Tensor) -> list[torch.Tensor]:
+    """The values (K, rows, units) after each hidden layer's activation, for standardised x (rows, features)."""
+    pieces: list[list[torch.Tensor]] = []
+    for part in torch.split(x, chunk_rows(stack)):
+        pieces.append([])
+        stack.outputs(part.unsqueeze(0), seen=pieces[-1])
+    return [torch.cat(same, 1) for same in zip(*pieces, strict=True)]

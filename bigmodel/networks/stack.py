@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from bigmodel.networks.layers import Dropout, Layer, Linear, Normalisation, activation, criterion
+from bigmodel.networks.layers import Activation, Dropout, Layer, Linear, Normalisation, activation, criterion
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,18 @@ class Shape:
     normalisation: str
     dropout: float
     loss: str
+    architecture: str = "mlp"
+
+    @property
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """The layers that have weights, each with the places of its weights among the stack's `views`."""
+        names = (*self.bends, "output")
+        return {name: (place,) for place, name in enumerate(names)}
+
+    @property
+    def bends(self) -> tuple[str, ...]:
+        """The layers whose values `hidden` gives, in its order."""
+        return tuple(f"hidden{k}" for k in range(1, len(self.widths) + 1))
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -36,19 +48,43 @@ class Shape:
         return sum((inputs + 1) * outputs for inputs, outputs in self.sizes) + norms
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A stack as it was: every number and the state of every generator. A picture never changes."""
+
+    shape: Shape
+    alive: tuple[int, ...]
+    seeds: tuple[int, ...]
+    seed_of: torch.Tensor
+    numbers: torch.Tensor
+    running: tuple[torch.Tensor, ...]
+    orders: tuple[torch.Tensor, ...]
+    dropouts: tuple[torch.Tensor, ...]
+    steps: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(t.nbytes for t in (self.numbers, *self.running, *self.orders, *self.dropouts))
+
+
 class Stack:
     """K networks of one `shape`, started from `seeds` (one per member, equal seeds give equal starts).
 
     `numbers` holds every parameter of every member in one flat tensor and `slopes` the gradients beside it, tensor by
     tensor in the order of `views`: all weights (K, out, in), then all biases (K, out), then scales and shifts (K,
-    width). `alive` numbers the members that are still in; `keep` lets the others go.
+    width). `alive` numbers the members that are still in; `keep` lets the others go. `orders` and `dropouts` are the
+    generators of the training, one per seed: the order of rows and what is left out; `steps` counts its steps. `now`
+    holds the views of both flat tensors in pairs.
     """
 
     def __init__(self, shape: Shape, seeds: Sequence[int]) -> None:
         self.shape, self.alive = shape, tuple(range(len(seeds)))
         self.seeds = tuple(dict.fromkeys(seeds))
         self.seed_of = torch.tensor([self.seeds.index(seed) for seed in seeds])
+        self.orders = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.dropouts = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self.steps = 0
         self.running = [_running(len(seeds), width) for width in shape.widths] if shape.normalisation == "batch" else []
         starts = [_start(shape, seed) for seed in self.seeds]
         self.numbers = torch.cat([torch.stack(same)[self.seed_of].flatten() for same in zip(*starts, strict=True)])
@@ -61,6 +97,7 @@ class Stack:
         self.slopes = torch.zeros_like(self.numbers)
         self.weights = len(self.alive) * sum(inputs * outputs for inputs, outputs in shape.sizes)
         views, slopes = self.views(self.numbers), self.views(self.slopes)
+        self.now = tuple(zip(views, slopes, strict=True))
         self.layers: list[Layer] = []
         for i in range(depth):
             pair = (slopes[i], slopes[depth + i])
@@ -74,6 +111,48 @@ class Stack:
             self.layers.append(activation(shape.activation))
             if shape.dropout:
                 self.layers.append(Dropout(shape.dropout, self.dropouts, self.seed_of))
+
+    def picture(self) -> Picture:
+        """The stack as it is now."""
+        return Picture(
+            shape=self.shape,
+            alive=self.alive,
+            seeds=self.seeds,
+            seed_of=self.seed_of,
+            numbers=self.numbers.clone(),
+            running=tuple(running.clone() for running in self.running),
+            orders=tuple(generator.get_state() for generator in self.orders),
+            dropouts=tuple(generator.get_state() for generator in self.dropouts),
+            steps=self.steps,
+        )
+
+    @classmethod
+    def of(cls, picture: Picture) -> Stack:
+        """A stack of its own that is as the picture shows."""
+        stack = cls.__new__(cls)
+        stack.restore(picture)
+        return stack
+
+    def restore(self, picture: Picture) -> None:
+        """Be as the picture shows."""
+        self.shape, self.alive, self.seeds = picture.shape, picture.alive, picture.seeds
+        self.seed_of, self.steps = picture.seed_of, picture.steps
+        self.numbers = picture.numbers.clone()
+        self.running = [running.clone() for running in picture.running]
+        self.orders = [_generator(state) for state in picture.orders]
+        self.dropouts = [_generator(state) for state in picture.dropouts]
+        self.criterion = criterion(self.shape.loss)
+        self._wire()
+
+    def set_dropout(self, probability: float) -> None:
+        """Leave out another share from the next step on."""
+        self.shape = replace(self.shape, dropout=probability)
+        self._wire()
+
+    def norms(self, flat: torch.Tensor) -> torch.Tensor:
+        """The length (K,) of what each member owns of a flat tensor like `numbers`."""
+        squares = torch.stack([view.flatten(1).square().sum(1) for view in self.views(flat)])
+        return squares.sum(0).sqrt_()
 
     def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         """The tensors (K, …) that lie in a flat one like `numbers`: they share its memory."""
@@ -98,12 +177,17 @@ class Stack:
         self.alive = tuple(self.alive[k] for k in members.tolist())
         self._wire()
 
-    def outputs(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """x (K or 1, rows, features) → raw outputs (K, classes, rows)."""
+    def outputs(self, x: torch.Tensor, training: bool = False, seen: list[torch.Tensor] | None = None) -> torch.Tensor:
+        """x (K or 1, rows, features) → raw outputs (K, classes, rows).
+
+        `seen` gets the values (K, rows, units) after each activation.
+        """
         if len(x) < len(self.alive):
             x = x.expand(len(self.alive), -1, -1)
         for layer in self.layers:
             x = layer.forward(x, training)
+            if seen is not None and isinstance(layer, Activation):
+                seen.append(x)
         return x
 
     def learn(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -139,6 +223,12 @@ def _start(shape: Shape, seed: int) -> list[torch.Tensor]:
         biases.append(torch.empty(outputs).uniform_(-bound, bound, generator=generator))
     widths = shape.widths if shape.normalisation != "none" else ()
     return [*weights, *biases, *(t for width in widths for t in (torch.ones(width), torch.zeros(width)))]
+
+
+def _generator(state: torch.Tensor) -> torch.Generator:
+    generator = torch.Generator()
+    generator.set_state(state)
+    return generator
 
 
 def _running(members: int, width: int) -> torch.Tensor:

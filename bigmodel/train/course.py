@@ -14,15 +14,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from bigmodel.networks import Stack, chunk_rows, measure, predict, threads, threads_for
-from bigmodel.optimizers import OPTIMIZERS, Knobs, Optimizer
-from bigmodel.train import SURFACE, Member, Progress, Setting, surface_grid
+from bigmodel.networks import Stack, check_budget, chunk_rows, measure, predict, threads, threads_for
+from bigmodel.networks.stack import Picture
+from bigmodel.optimizers import OPTIMIZERS, Knobs, Moments, Optimizer
+from bigmodel.train import (
+    LIVE,
+    SURFACE,
+    Change,
+    Changed,
+    Health,
+    Member,
+    Progress,
+    Setting,
+    TrainConfig,
+    mean,
+    surface_grid,
+)
+from bigmodel.train.health import Examination
+from bigmodel.train.schedule import factor
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
+    from bigmodel.train.album import Album
+    from bigmodel.train.steering import Steering
 
 SURFACES = 200
-"""Most surfaces in one training: with more epochs than this, only every so many carries one."""
+"""Most surfaces in one training: with more epochs than this, only every so many carries one. Examinations too."""
 
 SLICE = 0.1
 """Seconds of work between two events within a long epoch."""
@@ -41,8 +58,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Course:
     """A training under way.
 
-    What is left of the epoch is `batches`, then `orders` to gather more from, then `chunks` to measure. One thread
-    works on it.
+    What is left of the epoch: the rows of `order` from `done` up to `until`, of which those up to `gathered` lie in
+    `batches`; then `chunks` to measure. One thread works on it.
     """
 
     config: Setting
@@ -50,48 +67,86 @@ class Course:
     optimizer: Optimizer
     values: dict[str, torch.Tensor]  # rows of "train", "valid" and "surface", (n, features) float32
     targets: dict[str, torch.Tensor]  # one-hot classes of "train" and "valid", (n, classes) float32
-    generators: list[torch.Generator]  # one per seed
+    settings: dict[str, float]  # the fields of LIVE as they stand now
     broke: dict[int, int]  # member → step at which it diverged
-    steps: int
-    orders: list[torch.Tensor] = field(default_factory=list)  # row numbers (seeds, rows) not yet gathered
+    number: int
+    step: int
+    pending: list[Change] = field(default_factory=list)  # to be made, the next one last
+    changed: list[Changed] = field(default_factory=list)  # made, and not yet told
+    scheduled: bool = False  # whether the rate moves by itself
+    softens: bool = False  # whether targets are smoothed
+    order: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 0))  # row numbers (seeds, rows)
+    done: int = 0
+    gathered: int = 0
+    until: int = 0
     batches: list[Batch] = field(default_factory=list)  # gathered, the next one last
     chunks: list[tuple[str, int, int]] = field(default_factory=list)  # (part, from, to), the next one last
     sums: dict[str, torch.Tensor] = field(default_factory=dict)  # part → (2, K): losses and hits so far
     painted: list[torch.Tensor] = field(default_factory=list)
     losses: list[torch.Tensor] = field(default_factory=list)  # one (K,) per step since the last look
-    number: int = 0
-    step: int = 0
+    steps: int = 0
     seconds: float = 0.0
     batch_loss: float = math.nan
     members: tuple[Member, ...] = ()
     surface: bytes | None = None
     ended: str | None = None
+    album: Album | None = None
+    steering: Steering | None = None
+    examines: bool = False
+    examination: Examination | None = None
+    health: Health | None = None
+    best: int | None = None
+    best_loss: float = math.inf
+    best_picture: Picture | None = None
+
+    @property
+    def batch(self) -> int:
+        """Rows in a step as it stands now."""
+        return int(self.settings["batch"])
+
+    @property
+    def rate(self) -> float:
+        """The rate of the last step, or of the first before any."""
+        return self.settings["learning_rate"] * self.optimizer.factor
+
+    def watch(self, *, album: Album | None, steering: Steering | None, moments: Moments | None) -> None:
+        """What a training has and a comparison has not."""
+        self.album, self.steering, self.examines = album, steering, True
+        if steering is not None:
+            steering.attach(lambda field, value: _allowed(self, field, value))
+        if moments is not None:
+            self.optimizer.resume(moments)
 
 
-def begin(config: Setting, stack: Stack, data: Dataset, *, surface: bool = False) -> Course:
-    """A course that stands before its first measurement (epoch 0)."""
-    rates = [rate for rate, _ in config.members]
-    knobs = Knobs(
-        torch.tensor(rates),
-        *(torch.full((len(rates),), v) for v in (config.momentum, config.weight_decay, config.l1, config.l2)),
-    )
+def begin(config: Setting, stack: Stack, data: Dataset, *, surface: bool = False, start: int = 0) -> Course:
+    """A course that stands before its first measurement: at epoch 0, or at that which the stack was trained to."""
+    step = (stack.steps or start * _per_epoch(config, config.batch, len(data.train.y))) if start else 0
+    if isinstance(config, TrainConfig) and start:
+        config = config.at(step)
+    if not start:
+        stack.orders = [torch.Generator().manual_seed(seed) for seed in stack.seeds]
+    stack.steps = step
     parts = {"train": data.train, "valid": data.valid}
     values = {name: torch.from_numpy(part.x) for name, part in parts.items()}
     if surface:
         values["surface"] = _grid(data)
-    rows = len(data.train.y)
-    # Batch normalisation knows no batch of one row: such a last batch is left out.
-    per_epoch = rows // config.batch if _alone(config, rows) else math.ceil(rows / config.batch)
+    members = range(len(config.members))
     course = Course(
         config=config,
         stack=stack,
-        optimizer=OPTIMIZERS[config.optimizer](stack, knobs),
+        optimizer=OPTIMIZERS[config.optimizer](stack, _knobs(config).of(torch.tensor(stack.alive))),
         values=values,
         targets={name: torch.eye(len(data.classes))[torch.from_numpy(part.y)] for name, part in parts.items()},
-        generators=[torch.Generator().manual_seed(seed) for seed in stack.seeds],
-        broke={},
-        steps=config.epochs * per_epoch,
+        settings={name: config.per_member(name)[0] for name in LIVE},
+        broke={k: step for k in members if k not in stack.alive},
+        number=start,
+        step=step,
+        pending=sorted(getattr(config, "changes", ()), key=lambda change: change.step)[::-1],
+        scheduled=config.schedule != "constant" or config.warmup > 0,
+        softens=any(config.per_member("label_smoothing")),
     )
+    _count(course)
+    _turn(course, max(0, start * _per_epoch(config, config.batch, len(data.train.y)) - 1))
     _plan_measurement(course)
     return course
 
@@ -102,24 +157,58 @@ def advance(course: Course) -> bool:
     True when an epoch has just been trained and measured, False when there is more to do.
     """
     begun = time.perf_counter()
-    with threads(threads_for(course.stack, course.config.batch)), torch.inference_mode():
-        if not course.orders and not course.batches and not course.chunks:
-            _plan_epoch(course)
-        while course.batches or course.orders:
-            _step(course)
+    with threads(threads_for(course.stack, course.batch)), torch.inference_mode():
+        _prepare(course)
+        while course.done < course.until:
+            _replay(course)
+            if course.done < course.until:
+                _step(course)
             if time.perf_counter() - begun > SLICE:
                 break
         _look(course)
-        trained = not course.batches and not course.orders
-        while trained and course.chunks:
+        if course.seconds > course.config.seconds:
+            course.until, course.batches = course.done, []  # what was trained so far is measured, and that is the end
+        while course.done == course.until and course.chunks:
             _measure(course, *course.chunks.pop())
             if time.perf_counter() - begun > SLICE:
                 break
-        done = trained and not course.chunks
+        done = course.done == course.until and not course.chunks
         if done:
             _conclude(course)
     course.seconds += time.perf_counter() - begun
+    if course.ended:
+        settle(course)
     return done
+
+
+def _prepare(course: Course) -> None:
+    """Make the changes that were asked for since the last slice, unless it measures; plan the next epoch if it is time.
+
+    A change asked for while an epoch is measured waits for its end: it belongs to the next step, not to what was.
+    """
+    if course.done < course.until or not course.chunks:
+        _steer(course)
+    if course.done == course.until and not course.chunks:
+        _replay(course)
+        _plan_epoch(course)
+
+
+def settle(course: Course) -> None:
+    """With patience, bring the stack back to its best epoch: at the end, and when the course is left before it."""
+    picture, course.best_picture = course.best_picture, None
+    living = course.stack.alive
+    if picture is None or not living:
+        return
+    course.stack.restore(picture)
+    kept = [k for k, member in enumerate(picture.alive) if member in living]
+    if len(kept) < len(picture.alive):
+        course.stack.keep(torch.tensor(kept))
+
+
+def news(course: Course) -> list[Changed]:
+    """The changes that took effect since the last time."""
+    told, course.changed = course.changed, []
+    return told
 
 
 def progress(course: Course) -> Progress:
@@ -134,8 +223,74 @@ def progress(course: Course) -> Progress:
     )
 
 
-def _alone(config: Setting, rows: int) -> bool:
-    return config.normalisation == "batch" and rows % config.batch == 1
+def _knobs(config: Setting) -> Knobs:
+    """The settings of the optimizer, of every member of the config."""
+    names = ("learning_rate", "momentum", "weight_decay", "l1", "l2", "label_smoothing", "clip")
+    return Knobs(*(torch.tensor(config.per_member(name), dtype=torch.float32) for name in names))
+
+
+def _alone(config: Setting, batch: int, rows: int) -> bool:
+    """Batch normalisation knows no batch of one row: such a last batch is left out."""
+    return config.normalisation == "batch" and rows % batch == 1
+
+
+def _per_epoch(config: Setting, batch: int, rows: int) -> int:
+    return rows // batch if _alone(config, batch, rows) else math.ceil(rows / batch)
+
+
+def _count(course: Course) -> None:
+    """How many steps there will have been at the end, as things stand."""
+    per_epoch = _per_epoch(course.config, course.batch, len(course.values["train"]))
+    left = math.ceil((course.until - course.done) / course.batch)
+    course.steps = course.step + left + (course.config.epochs - course.number) * per_epoch
+
+
+def _turn(course: Course, step: float | None = None) -> None:
+    """Set the rate of the step to come by the schedule."""
+    config = course.config
+    per_epoch = _per_epoch(config, course.batch, len(course.values["train"]))
+    if step is None:
+        step = (course.number - 1) * per_epoch + course.done / course.batch
+    course.optimizer.scale(factor(config.schedule, step, config.epochs * per_epoch, config.warmup))
+
+
+def _steer(course: Course) -> None:
+    """Make the changes that were asked for meanwhile."""
+    if course.steering is not None:
+        for name, value in course.steering.drain():
+            _change(course, name, value)
+
+
+def _replay(course: Course) -> None:
+    """Make the changes whose step has come."""
+    while course.pending and course.pending[-1].step <= course.step:
+        change = course.pending.pop()
+        _change(course, change.field, change.value)
+
+
+def _allowed(course: Course, name: str, value: float) -> None:
+    """ConfigError when a change cannot be made: out of the field's limits, or too much for the machine."""
+    if isinstance(course.config, TrainConfig):
+        config = course.config.changed(name, value)
+        check_budget(course.stack.shape, len(course.stack.alive), config.batch)
+
+
+def _change(course: Course, name: str, value: float) -> None:
+    """Let a field of LIVE have another value from the next step on."""
+    old, course.settings[name] = course.settings[name], value
+    optimizer, living = course.optimizer, len(course.stack.alive)
+    if name == "learning_rate":
+        optimizer.retune(rate=torch.full((living,), value))
+    elif name == "weight_decay":
+        optimizer.retune(weight_decay=torch.full((living,), value))
+    elif name == "dropout":
+        course.stack.set_dropout(value)
+    elif course.done < course.until:  # the rows that are left are cut anew
+        course.batches, course.gathered = [], course.done
+        rows = course.order.shape[1]
+        course.until = rows - _alone(course.config, course.batch, rows - course.done)
+    _count(course)
+    course.changed.append(Changed(course.number, course.step, course.seconds, name, old, value))
 
 
 def _grid(data: Dataset) -> torch.Tensor:
@@ -147,30 +302,36 @@ def _grid(data: Dataset) -> torch.Tensor:
 
 
 def _plan_epoch(course: Course) -> None:
-    """Draw each seed's order of rows and cut it into pieces of whole batches."""
-    rows, features = course.values["train"].shape
-    order = torch.stack([torch.randperm(rows, generator=generator) for generator in course.generators])
-    batch = course.config.batch
-    if _alone(course.config, rows):
-        order = order[:, :-1]
-    together = max(1, GATHERED // (len(order) * features * batch)) * batch
-    course.orders = list(torch.split(order, together, 1))[::-1]
+    """Draw each seed's order of rows."""
+    rows = len(course.values["train"])
+    course.order = torch.stack([torch.randperm(rows, generator=generator) for generator in course.stack.orders])
+    course.done = course.gathered = 0
+    course.until = rows - _alone(course.config, course.batch, rows)
     course.number += 1
+    course.health = None
     _plan_measurement(course)
 
 
 def _gather(course: Course) -> None:
     """Bring the next piece of the epoch into its order, so that a batch is only a view."""
-    order, batch = course.orders.pop(), course.config.batch
+    batch, features = course.batch, course.values["train"].shape[1]
+    together = max(1, GATHERED // (len(course.order) * features * batch)) * batch
+    stop = min(course.gathered + together, course.until)
+    order = course.order[:, course.gathered : stop]
     x = course.values["train"][order]
     target = course.targets["train"][order].transpose(1, 2).contiguous()
     course.batches = list(zip(torch.split(x, batch, 1), torch.split(target, batch, 2), strict=True))[::-1]
+    course.gathered = stop
+
+
+def _due(course: Course) -> bool:
+    """Whether this epoch carries what at most SURFACES epochs do."""
+    return course.number % math.ceil(course.config.epochs / SURFACES) == 0 or course.number == course.config.epochs
 
 
 def _plan_measurement(course: Course) -> None:
     """Cut the parts to measure into chunks that take a fraction of a second."""
-    size = chunk_rows(course.stack)
-    paints = course.number % math.ceil(course.config.epochs / SURFACES) == 0 or course.number == course.config.epochs
+    size, paints = chunk_rows(course.stack), _due(course)
     course.chunks = [
         (name, start, min(start + size, len(x)))
         for name, x in course.values.items()
@@ -187,11 +348,21 @@ def _step(course: Course) -> None:
         _gather(course)
     x, target = course.batches.pop()
     stack = course.stack
+    if course.scheduled:
+        _turn(course)
+    course.done += target.shape[2]
     if len(stack.seeds) > 1:
         x, target = x[stack.seed_of], target[stack.seed_of]
+    if course.softens:
+        share = course.optimizer.knobs.label_smoothing.view(-1, 1, 1)
+        target = target * (1 - share) + share / target.shape[1]
     course.losses.append(stack.learn(x, target))
+    if course.examines and course.done == course.until and _due(course):
+        course.examination = Examination(stack)
     course.optimizer.step()
     course.step += 1
+    if course.examination is not None:
+        course.examination.after()
 
 
 def _look(course: Course) -> None:
@@ -213,10 +384,11 @@ def _drop(course: Course, bad: torch.Tensor) -> None:
     if not bool(bad.any()):
         return
     kept = (~bad).nonzero().flatten()
+    course.examination = None  # the member it began with may be among those that go
     course.optimizer.keep(kept)
     course.sums = {name: sums[:, kept] for name, sums in course.sums.items()}
     if not course.stack.alive:
-        course.orders, course.batches, course.chunks = [], [], []
+        course.until, course.batches, course.chunks = course.done, [], []
 
 
 def _measure(course: Course, part: str, start: int, stop: int) -> None:
@@ -225,7 +397,11 @@ def _measure(course: Course, part: str, start: int, stop: int) -> None:
     if part == "surface":
         course.painted.append(predict(course.stack, x).nanmean(0))
     else:
-        course.sums[part] += measure(course.stack, x, course.targets[part][start:stop])
+        watched = course.examination if part == "train" else None
+        seen: list[torch.Tensor] | None = [] if watched else None
+        course.sums[part] += measure(course.stack, x, course.targets[part][start:stop], seen)
+        if watched and seen:
+            watched.look(seen)
 
 
 def _conclude(course: Course) -> None:
@@ -254,5 +430,25 @@ def _conclude(course: Course) -> None:
     course.surface = None if painted is None else (painted.T * 255).round().to(torch.uint8).numpy().tobytes()
     if not stack.alive:
         course.ended, course.surface = "diverged", None
-    elif course.number == course.config.epochs:
+        return
+    stack.steps = course.step
+    if course.examination is not None:
+        course.health, course.examination = course.examination.result(), None
+    _compare_with_best(course)
+    if course.album is not None:
+        course.album.keep(course.number, stack, course.optimizer)
+    if course.number == course.config.epochs:
         course.ended = "finished"
+    elif not course.ended and course.seconds > course.config.seconds:
+        course.ended = "time"
+
+
+def _compare_with_best(course: Course) -> None:
+    """Keep the best epoch, and end the course when none has been better for as long as its patience."""
+    patience = getattr(course.config, "patience", 0)
+    loss = mean(member.valid_loss for member in course.members)
+    if course.best is None or loss < course.best_loss:
+        course.best, course.best_loss = course.number, loss
+        course.best_picture = course.stack.picture() if patience else None
+    elif patience and course.number - course.best >= patience:
+        course.ended = "early"

@@ -16,11 +16,10 @@ from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import NETWORK, Desk
+from bigmodel.ui.train import NETWORK, SCHEDULE, TRAINING, Desk
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import chart_words, say
 
-TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed")
 COLUMNS = ("place", "rate", "valid_loss", "valid_accuracy", "train_loss", "remark")
 
 
@@ -36,6 +35,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
             pace = pace_choice(page, live, "compare")
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
+            form.section("train.timing", (*SCHEDULE, "seed"))
             share = link_button(page, "compare")
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="compare-status")

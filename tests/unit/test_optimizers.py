@@ -23,31 +23,33 @@ def plain_optimizer(name, network, rate):
     )
 
 
-def knobs(l1=0.0, l2=0.0, decay=0.01):
+def knobs(l1=0.0, l2=0.0, decay=0.01, clip=0.0):
     count = len(RATES)
-    return Knobs(torch.tensor(RATES), *(torch.full((count,), v) for v in (0.9, decay, l1, l2)))
+    return Knobs(torch.tensor(RATES), *(torch.full((count,), v) for v in (0.9, decay, l1, l2, 0.0, clip)))
 
 
-def differ(name, activation="relu", normalisation="none", loss="cross_entropy", l1=0.0, l2=0.0):
+def differ(name, activation="relu", normalisation="none", loss="cross_entropy", l1=0.0, l2=0.0, clip=0.0):
     """The largest gap of logits between members and plain twins after STEPS steps on the same batches."""
     torch.manual_seed(0)
     x, y = torch.randn(STEPS, 16, 6), torch.randint(0, 3, (STEPS, 16))
     target = torch.nn.functional.one_hot(y, 3).float()
     stack = Stack(Shape(6, (12, 8), 3, activation, normalisation, 0.0, loss), [5] * len(RATES))
     twins = [export(stack, k) for k in range(len(RATES))]
-    packed = OPTIMIZERS[name](stack, knobs(l1, l2))
+    packed = OPTIMIZERS[name](stack, knobs(l1, l2, clip=clip))
     for k in range(STEPS):
         stack.learn(x[k : k + 1], target[k : k + 1].transpose(1, 2))
         packed.step()
     gaps = []
     for k, (twin, rate) in enumerate(zip(twins, RATES, strict=True)):
-        plain_training(twin, plain_optimizer(name, twin, rate), x, y if loss == "cross_entropy" else target, l1, l2)
+        plain_training(
+            twin, plain_optimizer(name, twin, rate), x, y if loss == "cross_entropy" else target, l1, l2, clip
+        )
         with torch.no_grad():
             gaps.append(float((twin.eval()(x[0]) - stack.outputs(x[:1])[k].T).abs().max()))
     return max(gaps)
 
 
-def plain_training(network, optimizer, x, y, l1, l2):
+def plain_training(network, optimizer, x, y, l1, l2, clip):
     criterion = torch.nn.CrossEntropyLoss() if y.dim() == 2 else torch.nn.MSELoss()
     weights = [m.weight for m in network if isinstance(m, torch.nn.Linear)]
     for inputs, targets in zip(x, y, strict=True):
@@ -58,6 +60,8 @@ def plain_training(network, optimizer, x, y, l1, l2):
         if l2:
             loss = loss + l2 / 2 * sum(w.square().sum() for w in weights)
         loss.backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
         optimizer.step()
 
 
@@ -83,6 +87,51 @@ def test_a_member_is_its_plain_twin_in_every_shape(activation, normalisation):
 def test_penalties_are_terms_of_the_loss(name):
     """L1 and L2 do what adding l1·Σ|w| + l2/2·Σw² to the loss does in plain PyTorch."""
     assert differ(name, l1=1e-3, l2=1e-2) <= 2e-5
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_clipping_is_that_of_torch_for_each_member(name):
+    """With slopes made no longer than 0.3, penalties included, a member is as after clip_grad_norm_ on its twin."""
+    assert differ(name, l2=1e-2, clip=0.3) <= 2e-5
+    assert differ("sgd", clip=0.3) != differ("sgd")
+
+
+def test_settings_are_each_member_s_own():
+    """Members with momentum, decay, L1, L2 and clipping of their own end as each does alone."""
+    own = Knobs(
+        torch.tensor([1e-3, 3e-3]), torch.tensor([0.0, 0.9]), torch.tensor([0.0, 0.3]),
+        torch.tensor([1e-3, 0.0]), torch.tensor([0.0, 1e-1]), torch.zeros(2), torch.tensor([0.0, 0.2]),
+    )  # fmt: skip
+    x, target = torch.randn(1, 16, 6, generator=torch.Generator().manual_seed(0)), torch.eye(3)[[0, 1] * 8].T[None]
+    for name in ("sgd", "adamw"):
+        ends = []
+        for members in ([0, 1], [0], [1]):
+            stack = Stack(Shape(6, (8,), 3, "relu", "none", 0.0, "cross_entropy"), [5] * len(members))
+            packed = OPTIMIZERS[name](stack, own.of(torch.tensor(members)))
+            for _ in range(20):
+                stack.learn(x, target)
+                packed.step()
+            ends.append(stack.outputs(x))
+        assert torch.allclose(ends[0], torch.cat(ends[1:]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_an_optimizer_goes_on_from_the_moments_of_another(name):
+    """Ten steps, a copy of stack and moments, ten steps more: the copy ends as the one that never stopped."""
+    x, target = torch.randn(1, 16, 6, generator=torch.Generator().manual_seed(0)), torch.eye(3)[[0, 1] * 8].T[None]
+    stack = Stack(Shape(6, (8,), 3, "relu", "none", 0.0, "cross_entropy"), [5, 6])
+    packed = OPTIMIZERS[name](stack, knobs())
+    for k in range(20):
+        if k == 10:
+            twin = Stack.of(stack.picture())
+            other = OPTIMIZERS[name](twin, knobs())
+            other.resume(packed.moments())
+        stack.learn(x, target)
+        packed.step()
+    for _ in range(10):
+        twin.learn(x, target)
+        other.step()
+    assert torch.equal(stack.numbers, twin.numbers)
 
 
 def test_penalties_and_decay_are_not_the_same():

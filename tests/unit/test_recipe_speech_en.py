@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bigmodel.errors import DataError
+from bigmodel.errors import DataError, ModelError
 from bigmodel.recipes import speech_en
-from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, network, scores, sounds
+from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, network, scores, sounds, voices
 
 SHIPPED = Path(speech_en.__file__).parents[2] / "pretrained" / "speech-en"
 
@@ -39,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(data: Path, folder: Path, **others: object) -> SpeechEnConfig:
-    small = {"layers": 1, "width": 16, "heads": 2, "batch_seconds": 4.0, "threads": 1, "steps": 4}
+    small = {"layers": 1, "width": 16, "heads": 2, "batch_seconds": 4.0, "threads": 1, "steps": 4, "synthetic": 0}
     places = {"data": str(data), "out": str(folder / "model"), "checkpoints": str(folder / "kept")}
     return SpeechEnConfig(**{**small, **places, **others})  # type: ignore[arg-type]
 
@@ -201,3 +202,42 @@ def test_the_shipped_model_is_silent_in_silence() -> None:
     noise = np.random.default_rng(0).normal(0, 0.003, 16_000 * 6).astype(np.float32)
     segments = list(transcribe(TranscribeConfig(), (16_000, noise), load_speech(str(SHIPPED))))
     assert not any(segment.text for segment in segments)
+
+
+def test_the_next_edition_begins_where_the_last_ended(data: Path, tmp_path: Path) -> None:
+    """--start takes the weights over and leaves the easy epochs out; a folder without a model is one sentence."""
+    list(speech_en.cook(settings(data, tmp_path / "one", steps=1)))
+    start = str(tmp_path / "one" / "model")
+    list(speech_en.cook(settings(data, tmp_path / "two", steps=1, rate=1e-6, start=start)))
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(np.allclose(one[name], two[name], atol=1e-2) for name in one if name.endswith("weight"))
+    assert not Batches(settings(data, tmp_path, start=start), list(sounds.read_clips(str(data)))).make(0).easy
+    with pytest.raises(ModelError, match=r"no model\.safetensors"):
+        list(speech_en.cook(settings(data, tmp_path / "three", start=str(tmp_path))))
+
+
+def test_synthetic_lines_say_what_is_written() -> None:
+    """Numbers are spoken in words, letters are spelt, and every line can be written with the model's letters."""
+    assert [voices.number(n) for n in (0, 15, 40, 99, 100, 142)] == [
+        "zero", "fifteen", "forty", "ninety nine", "one hundred", "one hundred forty two",
+    ]  # fmt: skip
+    assert voices.sounded("enter b a nine") == "enter B. a nine"
+    rng = np.random.default_rng(0)
+    lines = [voices.made_up(rng) for _ in range(300)]
+    assert all(set(line) <= set(network.LETTERS) for line in lines)
+    assert len(set(lines)) > 150
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="eSpeak NG is not installed")
+def test_synthetic_voices_speak() -> None:
+    """The same seed gives the same clips, of several voices, with sound in them."""
+    one, two = (list(voices.speak(6, ["the dog ran home"], seed=3)) for _ in range(2))
+    assert [(clip.speaker, clip.text) for clip in one] == [(clip.speaker, clip.text) for clip in two]
+    assert len({clip.speaker for clip in one}) > 2
+    assert all(np.abs(clip.samples).max() > 1000 for clip in one)
+
+
+def test_without_a_program_no_line_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is installed that speaks, the recipe goes on with human speech alone."""
+    monkeypatch.setattr(voices.shutil, "which", lambda name: None)
+    assert list(voices.speak(5, ["hello"], seed=1)) == []

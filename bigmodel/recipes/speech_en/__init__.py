@@ -19,7 +19,7 @@ import numpy as np
 
 from bigmodel.config import bounded, check, chosen
 from bigmodel.errors import DataError
-from bigmodel.recipes.speech_en import network, sounds
+from bigmodel.recipes.speech_en import network, sounds, voices
 from bigmodel.recipes.speech_en.scores import Score, score
 
 if TYPE_CHECKING:
@@ -33,11 +33,17 @@ EXAMPLE = "enter fifty four s u o u eighty six enter one forty two"
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechEnConfig:
-    """What to train and for how long. With `steps` the seed decides every weight; else the clock has a say."""
+    """What to train and for how long. With `steps` the seed decides every weight; else the clock has a say.
+
+    `start` is the folder of a finished model of the same shape whose weights this one begins with. `synthetic` lines
+    are spoken by synthetic voices, where such programs are installed.
+    """
 
     data: str = ""
     out: str = "bigmodel/pretrained/speech-en"
     checkpoints: str = ".checkpoints/speech-en"
+    start: str = ""
+    synthetic: int = bounded(4000, 0, 100_000)
     minutes: float = bounded(85.0, 0.05, 10_000.0)
     steps: int = bounded(0, 0, 1_000_000)
     seed: int = bounded(42, 0, 2**31 - 1)
@@ -121,6 +127,10 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     clips = yield from _read(config)
     away = sounds.held_out(clips)
     known, unknown = [c for c in clips if c.speaker not in away], [c for c in clips if c.speaker in away]
+    for clip in voices.speak(config.synthetic, sentences(known), config.seed):
+        known.append(clip)
+        if len(known) % 200 == 0:
+            yield Reading(len(known), sum(c.seconds for c in known) / 3600)
     model, optimizers, extractor = _start(config)
     notes = load_state(Path(config.checkpoints), model, optimizers)
     step, before, heard = int(notes.get("step", 0)), float(notes.get("seconds", 0)), float(notes.get("heard", 0))
@@ -151,6 +161,11 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
         keep()
     yield _export(config, model, step)
     yield from evaluate(config)
+
+
+def sentences(clips: list[sounds.Clip]) -> list[str]:
+    """What synthetic voices may read: the texts of the clips that are more than letters and digits."""
+    return sorted({clip.text for clip in clips if clip.corpus == "speechocean762"})
 
 
 def evaluate(config: SpeechEnConfig) -> Iterator[Event]:
@@ -230,6 +245,7 @@ class Batches:
     def __init__(self, config: SpeechEnConfig, clips: list[sounds.Clip]) -> None:
         self._config, self._clips = config, clips
         self._epoch, self._first = -1, 0
+        self._easy = () if config.start else sounds.EASY  # who begins with a finished model has learnt the easy part
         self._plan: list[list[sounds.Item]] = []
 
     def make(self, step: int) -> Batch:
@@ -238,9 +254,9 @@ class Batches:
             self._first += len(self._plan)
             self._epoch += 1
             rng = np.random.default_rng((self._config.seed, self._epoch))
-            longest = dict(enumerate(sounds.EASY)).get(self._epoch, 0)
+            longest = dict(enumerate(self._easy)).get(self._epoch, 0)
             self._plan = sounds.plan(self._clips, rng, self._config.batch_seconds, longest)
-        rng, easy = np.random.default_rng((self._config.seed, 1, step)), self._epoch < len(sounds.EASY)
+        rng, easy = np.random.default_rng((self._config.seed, 1, step)), self._epoch < len(self._easy)
         made = [sounds.make(item, self._clips, rng, easy) for item in self._plan[step - self._first]]
         return Batch([wave for wave, _ in made], [text for _, text in made], easy)
 
@@ -248,10 +264,13 @@ class Batches:
 def _start(config: SpeechEnConfig) -> tuple[Any, Any, Any]:
     import torch
 
-    from bigmodel.recipes.common import muon_and_adamw
+    from bigmodel.recipes.common import begin_from, muon_and_adamw
 
     torch.set_num_threads(config.threads)
-    model = network.build(config.width, config.layers, config.heads, config.dropout, config.seed).to(config.device)
+    model = network.build(config.width, config.layers, config.heads, config.dropout, config.seed)
+    if config.start:
+        begin_from(config.start, model)
+    model = model.to(config.device)
     return model, muon_and_adamw(model, ".layers.", config.rate), network.processor().feature_extractor
 
 
@@ -267,7 +286,7 @@ def train_step(
     """One step; the CTC loss in nats per letter."""
     import torch
 
-    from bigmodel.recipes.common import step_all
+    from bigmodel.recipes.common import arithmetic, step_all
 
     model.train()
     network.set_dropout(model, 0.0 if batch.easy else config.dropout)
@@ -277,7 +296,7 @@ def train_step(
         features = masked(features, inputs["attention_mask"], np.random.default_rng((config.seed, 2, step)))
     targets = [network.encode(text) for text in batch.texts]
     mask = inputs["attention_mask"].to(config.device)
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]), torch.autocast(config.device, torch.bfloat16):
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]), arithmetic(config.device):
         torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, the same for a resumed run
         logits = model(input_features=features.to(config.device), attention_mask=mask).logits
         loss = torch.nn.functional.ctc_loss(

@@ -23,6 +23,12 @@ WHAT = {
         "CC BY-SA 4.0",
         "github.com/Jakobovski/free-spoken-digit-dataset",
     ),
+    "synthetic": (
+        "eSpeak NG and Flite, synthetic voices of this recipe",
+        "digits, letters, numbers, commands, and the sentences above",
+        "what the programs speak is free",
+        "github.com/espeak-ng/espeak-ng, github.com/festvox/flite",
+    ),
     "speechocean762": (
         "speechocean762, Zhang et al. 2021 (arXiv 2104.01378)",
         "short English sentences by Mandarin speakers, half of them children; some words are mispronounced",

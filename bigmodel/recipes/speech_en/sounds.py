@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
-WEIGHTS = {"an4": 4.0, "fsdd": 8.0, "speechocean762": 0.35}
+WEIGHTS = {"an4": 3.0, "fsdd": 5.0, "speechocean762": 0.6, "synthetic": 0.6}
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
-SPEEDS = ((8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8))
+SPEEDS = ((5, 6), (8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8), (6, 5))
 LONGEST = 14.0
 # The first epochs hold only clips up to so many seconds, alone, with little noise, no masks, no dropout, half batches:
 # a network that has yet to find out that sound and letters go together finds it soonest with single digits.

@@ -26,8 +26,9 @@ from bigmodel.ui.words import say
 
 PANELS = (watch, plane, judge)
 
-NETWORK = ("widths", "activation", "normalisation", "dropout")
-TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "l1", "l2", "batch", "seed", "seeds")
+NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
+TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
+SCHEDULE = ("schedule", "warmup", "seconds")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def build(page: Page, live: Live) -> Desk:
             pace = pace_choice(page, live, "train")
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
+            form.section("train.timing", (*SCHEDULE, "patience", "seed", "seeds"))
             share = link_button(page, "train")
         with gr.Column(scale=2, min_width=320, elem_classes="results"):
             status = status_bar(elem_id="train-status")

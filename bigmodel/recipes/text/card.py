@@ -1,0 +1,43 @@
+"""The model card, from measured values only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bigmodel.recipes.text import Checked, Sample, Trait
+
+
+def write(
+    card: str, model: Any, checked: Checked, traits: Sequence[Trait], samples: Sequence[Sample], notes: dict[str, Any]
+) -> str:
+    """`card` filled with what was measured, and with what the training said of itself."""
+    settings = model.config
+    return card.format(
+        parameters=f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}",
+        layers=settings.n_layer,
+        width=settings.n_embd,
+        heads=settings.n_head,
+        vocabulary=settings.vocab_size,
+        context=settings.n_positions,
+        training=_training(notes),
+        quality="\n".join(f"| {name} | {bits:.3f} |" for name, bits in checked.bits_per_byte),
+        traits="\n".join(f"| {t.name} | {t.value:.3g} | {t.count} |" for t in traits),
+        samples="\n\n".join(f"> **{s.prompt}**{_quoted(s.text.removeprefix(s.prompt))}" for s in samples),
+    )
+
+
+def _training(notes: dict[str, Any]) -> str:
+    """Steps, tokens, hours and seed; those of the edition it began with, too."""
+    told = (
+        f"{notes['step']} steps, {notes['tokens'] / 1e6:.1f} million tokens (with repetition), "
+        f"{notes['seconds'] / 3600:.1f} hours on {notes['threads']} CPU thread(s) of a busy machine, "
+        f"seed {notes['seed']}"
+    )
+    before = notes.get("start") or {}
+    return told + (f". It began with the weights of an earlier edition ({_training(before)})" if before else "")
+
+
+def _quoted(text: str) -> str:
+    return text.strip("\n").replace("\n", "\n> ")

@@ -1,0 +1,131 @@
+"""The network: a GPT-2, its optimizers, one step, and the measure of what it learnt."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from bigmodel.recipes.common import arithmetic, step_all
+from bigmodel.recipes.text.corpus import held_out
+
+if TYPE_CHECKING:
+    from bigmodel.recipes.text import TextConfig
+
+
+def new_model(config: TextConfig, tokenizer: Any) -> Any:
+    """A GPT-2 with tied embeddings and no dropout: the data is read a few times only."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=len(tokenizer),
+                n_positions=config.context,
+                n_embd=config.width,
+                n_layer=config.layers,
+                n_head=config.heads,
+                activation_function="gelu_pytorch_tanh",  # gelu_new by another name, in one kernel
+                resid_pdrop=0.0,
+                embd_pdrop=0.0,
+                attn_pdrop=0.0,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        )
+    return model.to(config.device)
+
+
+def train_step(
+    config: TextConfig,
+    model: Any,
+    tokenizer: Any,
+    optimizers: list[torch.optim.Optimizer],
+    rows: torch.Tensor,
+    factor: float,
+) -> float:
+    """One step on (rows, tokens + 1) ids; the loss in nats per token. A character without a token of its own is never
+    to be said, so it is no target."""
+    rows = rows.to(config.device)
+    targets = rows[:, 1:].flatten()
+    if tokenizer.unk_token_id is not None:
+        targets = targets.masked_fill(targets == tokenizer.unk_token_id, -100)
+    with torch.enable_grad(), arithmetic(config.device):
+        logits = model(rows[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    step_all(optimizers, config.rate * factor)
+    return float(loss.detach())
+
+
+@torch.inference_mode()
+def bits_per_byte(
+    config: TextConfig, model: Any, tokenizer: Any, books: dict[str, list[str]], most: int
+) -> tuple[tuple[str, float], ...]:
+    """Bits the model needs for a byte of held-out text, by source: comparable across vocabularies."""
+    scores = []
+    for name, documents in books.items():
+        nats, size = 0.0, 0
+        for doc in held_out(documents)[:most]:
+            ids = tokenizer(doc[:6000], return_tensors="pt", verbose=False).input_ids[:, : config.context]
+            ids = torch.cat([torch.tensor([[tokenizer.bos_token_id]]), ids], dim=1)[:, : config.context].to(
+                config.device
+            )
+            logits, targets = model(ids[:, :-1]).logits[0].float(), ids[0, 1:]
+            known = targets != (-1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id)
+            nats += float(torch.nn.functional.cross_entropy(logits[known], targets[known], reduction="sum"))
+            size += len(tokenizer.decode(targets[known]).encode("utf-8"))
+        scores.append((name, round(nats / math.log(2) / max(1, size), 4)))
+    return tuple(scores)
+
+
+def continuation(model: Any, tokenizer: Any, prompt: str, seed: int, most: int = 60) -> str:
+    """`most` tokens after `prompt` at temperature 0.8, top-p 0.95: for the card."""
+    return continuations(model, tokenizer, prompt, seed, most, 1)[0]
+
+
+@torch.inference_mode()
+def continuations(model: Any, tokenizer: Any, prompt: str, seed: int, most: int, copies: int) -> list[str]:
+    """Several at once, prompt included, without the end token."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device).repeat(copies, 1)
+        room = min(most, model.config.n_positions - ids.shape[1])
+        out = model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.8, top_p=0.95, top_k=0,
+            max_new_tokens=room, pad_token_id=model.config.eos_token_id,
+        )  # fmt: skip
+    return [tokenizer.decode(row, skip_special_tokens=True) for row in out]
+
+
+class Copies:
+    """Finds what a text has word for word from a corpus: every place of each word is known, and a run grows from all
+    places of its first word at once."""
+
+    def __init__(self, corpus: list[str]) -> None:
+        self._numbers: dict[str, int] = {}
+        self._corpus = np.array([self._numbers.setdefault(word, len(self._numbers)) for word in corpus], np.int32)
+        self._order = np.argsort(self._corpus, kind="stable")
+        self._first = np.searchsorted(self._corpus[self._order], np.arange(len(self._numbers) + 1))
+        self._corpus = np.append(self._corpus, np.int32(-1))
+
+    def longest(self, text: list[str]) -> int:
+        """The length of the longest run of `text` that the corpus has too."""
+        ids = [self._numbers.get(word, -2) for word in text]
+        best = 0
+        for start, first in enumerate(ids):
+            if first < 0 or len(ids) - start <= best:
+                continue
+            places, length = self._order[self._first[first] : self._first[first + 1]], 1
+            while start + length < len(ids):
+                ahead = places[np.minimum(places + length, len(self._corpus) - 1) == places + length]
+                ahead = ahead[self._corpus[ahead + length] == ids[start + length]]
+                if not len(ahead):
+                    break
+                places, length = ahead, length + 1
+            best = max(best, length)
+        return best
