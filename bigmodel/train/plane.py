@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -158,10 +158,10 @@ def listen(stack: Stack, where: Cut, number: int) -> Units | None:
     """What the hidden units of the first living member say over the plane; None for a network without any."""
     import torch
 
-    from bigmodel.networks import threads
+    from bigmodel.networks import hidden, threads
 
     with threads(1):
-        layers = [values[0].T for values in _heard(stack, torch.from_numpy(where.rows(UNIT_SIDE)))]  # (units, places)
+        layers = [values[0].T for values in hidden(stack, torch.from_numpy(where.rows(UNIT_SIDE)))]  # (units, places)
         if not layers:
             return None
         shown = [values[:UNITS] for values in layers]
@@ -169,21 +169,6 @@ def listen(stack: Stack, where: Cut, number: int) -> Units | None:
         maps = [_bytes(v / p.clamp(min=1e-12)[:, None] * 127 + 128) for v, p in zip(shown, peaks, strict=True)]
     sizes = tuple(tuple(float(f"{p:.3g}") for p in peak.tolist()) for peak in peaks)
     return Units(number, tuple(map(len, layers)), tuple(maps), sizes)
-
-
-def _heard(stack: Stack, x: Any) -> list[Any]:
-    """The values (K, rows, units) after each hidden layer's activation, for standardised x (rows, features)."""
-    import torch
-
-    from bigmodel.networks.layers import Dropout, Linear, Normalisation
-
-    with torch.inference_mode():
-        z, found = x.unsqueeze(0).expand(len(stack.alive), -1, -1), []
-        for layer in stack.layers[:-1]:
-            z = layer.forward(z, False)
-            if not isinstance(layer, (Linear, Normalisation, Dropout)):
-                found.append(z)
-    return found
 
 
 def _bytes(values: object) -> bytes:

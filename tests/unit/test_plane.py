@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from bigmodel.datasets import Dataset, DatasetConfig, Part, load_dataset
-from bigmodel.networks import Stack, build, predict
+from bigmodel.networks import Stack, build, hidden, predict
 from bigmodel.train import TrainConfig
 from bigmodel.train.plane import POINTS, SIDE, UNIT_SIDE, UNITS, Painter, Picture, Units, cut, listen, paint
-from bigmodel.train.plane import _heard as hidden
 
 
 def data_of(x: np.ndarray) -> Dataset:
