@@ -167,7 +167,7 @@ def as_text(command: str, event: Any, language: str) -> str:
     if name in SILENT:
         return ""
     if command == "compare" and name == "result":
-        return "".join(say("cli.compare.row", language, **row) + "\n" for row in values["ranking"])
+        return _ranking(values, language)
     key = f"cli.{command}.{name}"
     template = dictionary(language).get(key)
     # Not say(): an event may have a field called language.
@@ -245,19 +245,40 @@ def _add_compare(sub: argparse.ArgumentParser) -> None:
 
 
 def _compare(parsed: argparse.Namespace) -> Iterator[Any]:
-    from bigmodel.compare import CompareConfig, Ranking, Round, compare, rank
-    from bigmodel.networks import build
+    from bigmodel.compare import CompareConfig, Ranking, lines, rank
+    from bigmodel.compare.answer import answer
+    from bigmodel.compare.race import Race, run
+    from bigmodel.compare.verdict import judge
 
     config = read_config(parsed, CompareConfig)
     data = _data(parsed)
-    stack = build(config, data)
-    last: Round | None = None
-    for event in _until_interrupted(compare(config, stack, data)):
-        last = event if isinstance(event, Round) else last
-        if not isinstance(event, Ranking):
+    race = Race(config, data)
+    yield race.plan
+    for event in _until_interrupted(run(race)):
+        if event is not None and not isinstance(event, Ranking):
             yield event
-    assert last is not None, "a comparison begins with the round before its first step"
-    yield Result({**asdict(rank(last)), "dataset": data.name, "config": asdict(config)})
+    if not race.rounds:
+        return
+    ranking = [{**asdict(row), **asdict(row.entry)} for row in rank(race.rounds[-1]).ranking]
+    found = answer(race.rounds[-1].trials, lines(race.rounds))
+    verdict = next((asdict(event) for event in judge(race) if event is not None), None)
+    told = {"ranking": ranking, "answer": asdict(found) if found else None, "test": verdict}
+    yield Result({**told, "seconds": race.seconds, "dataset": data.name, "config": asdict(config)})
+
+
+def _ranking(values: dict[str, Any], language: str) -> str:
+    """The end of a comparison for a person: a line per setting, what is equal to the best, and the test."""
+    rows = values["ranking"]
+    varied = [name for name in ("optimizer", "schedule", "value") if len({row[name] for row in rows}) > 1]
+    names = {row["trial"]: " ".join([f"{row['learning_rate']:g}", *(row[name] for name in varied)]) for row in rows}
+    told = [say("cli.compare.row", language, **row, name=names[row["trial"]]) for row in rows]
+    found = values["answer"]
+    if isinstance(found, dict) and found["seeds"] > 1:
+        equals = [names[row["trial"]] for row in found["standings"] if row["equal"]]
+        told.append(say("cli.compare.answer", language, equals=", ".join(equals), cheapest=names[found["cheapest"]]))
+    if isinstance(values["test"], dict):
+        told.append(say("cli.compare.verdict", language, **values["test"]))
+    return "\n".join(told) + "\n"
 
 
 def _until_interrupted(events: Iterator[Any]) -> Iterator[Any]:

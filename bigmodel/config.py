@@ -43,6 +43,11 @@ def chosen(default: str, *options: str) -> Any:
     return field(default=default, metadata={"limits": Limits(options=options)})
 
 
+def several(default: tuple[str, ...], *options: str) -> Any:
+    """Any number of `options`."""
+    return field(default=default, metadata={"limits": Limits(options=options, most=len(options))})
+
+
 def listed(default: tuple[float, ...], low: float, high: float, *, fewest: int = 0, most: int) -> Any:
     """`fewest` to `most` numbers, each between `low` and `high`."""
     return field(default=default, metadata={"limits": Limits(low, high, fewest=fewest, most=most)})
@@ -75,8 +80,8 @@ def _problems(config: Any, f: Field[Any]) -> Iterator[BigModelError]:
     # The label of a field is the string `<feature>.<field>.label`: one word per feature, here too.
     said = {"field": f.name, "label": f"{feature(type(config))}.{f.name}.label", "value": value}
     if limits.options:
-        if value not in limits.options:
-            yield BigModelError("config.choice", **said, options=", ".join(limits.options))
+        for item in _strangers(value, limits.options):
+            yield BigModelError("config.choice", **said | {"value": item}, options=", ".join(limits.options))
     elif isinstance(value, tuple):
         if not limits.fewest <= len(value) <= limits.most:
             yield BigModelError("config.count", **said, count=len(value), low=limits.fewest, high=limits.most)
@@ -87,6 +92,11 @@ def _problems(config: Any, f: Field[Any]) -> Iterator[BigModelError]:
         yield BigModelError("config.whole", **said, low=limits.low, high=limits.high)
     elif not _inside(value, limits):
         yield BigModelError("config.range", **said, low=limits.low, high=limits.high)
+
+
+def _strangers(value: Any, options: tuple[str, ...]) -> list[Any]:
+    """What of a choice, or of several, is no option."""
+    return [item for item in (value if isinstance(value, tuple) else (value,)) if item not in options]
 
 
 def _inside(value: object, limits: Limits) -> bool:

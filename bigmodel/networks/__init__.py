@@ -33,9 +33,11 @@ __all__ = [
     "check_budget",
     "chunk_rows",
     "export",
+    "footprint",
     "hidden",
     "measure",
     "predict",
+    "shape_of",
     "threads",
     "threads_for",
 ]
@@ -72,7 +74,14 @@ def build(config: Setting, data: Dataset) -> Stack:
 
     ConfigError when the machine would be too small for it.
     """
-    shape = Shape(
+    shape = shape_of(config, data)
+    check_budget(shape, len(config.members), config.batch)
+    return Stack(shape, [seed for _, seed in config.members])
+
+
+def shape_of(config: Setting, data: Dataset) -> Shape:
+    """The shape of a config's networks on this data."""
+    return Shape(
         features=data.train.x.shape[1],
         widths=config.widths if config.architecture != "logistic" else (),
         classes=len(data.classes),
@@ -82,16 +91,18 @@ def build(config: Setting, data: Dataset) -> Stack:
         loss=config.loss,
         architecture=config.architecture,
     )
-    check_budget(shape, len(config.members), config.batch)
-    return Stack(shape, [seed for _, seed in config.members])
+
+
+def footprint(shape: Shape, members: int, batch: int) -> int:
+    """Bytes that so many members take: parameters, optimizer state and one batch."""
+    # Parameters, their gradients and three more for the optimizer; of each layer its values, their slopes and a mask.
+    return 4 * members * (5 * shape.parameters + 4 * batch * (shape.features + sum(shape.widths)))
 
 
 def check_budget(shape: Shape, members: int, batch: int) -> None:
     """ConfigError when one step of so many members would be too much for the machine."""
-    # Parameters, their gradients and three more for the optimizer; of each layer its values, their slopes and a mask.
-    memory = 4 * members * (5 * shape.parameters + 4 * batch * (shape.features + sum(shape.widths)))
     work = members * shape.parameters * batch
-    if memory > MOST_MEMORY or work > MOST_WORK:
+    if footprint(shape, members, batch) > MOST_MEMORY or work > MOST_WORK:
         said = {"members": members, "parameters": shape.parameters, "batch": batch}
         raise ConfigError((BigModelError("networks.budget", **said),))
 

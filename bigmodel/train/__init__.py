@@ -1,6 +1,6 @@
 """Train a classifier: its settings, its events, the loop, and the score on the test part.
 
-A training is a comparison of one: the same packed stack (`networks.py`) and the same steps serve `compare.py`. Here its
+A training is a comparison of one: the same packed stack (`networks.py`) and the same steps serve `compare/`. Here its
 members are the same network started from different seeds, which gives the curves their band.
 
 Every loss and accuracy in an event is measured at the end of an epoch over the whole training and the whole validation

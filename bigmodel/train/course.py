@@ -376,11 +376,14 @@ def _look(course: Course) -> None:
     for k in bad.any(0).nonzero().flatten().tolist():
         course.broke[course.stack.alive[k]] = first + int(bad[:, k].int().argmax())
     course.batch_loss = float(losses[:, ~bad.any(0)].mean())
-    _drop(course, bad.any(0))
+    drop(course, bad.any(0))
 
 
-def _drop(course: Course, bad: torch.Tensor) -> None:
-    """Take the members marked in bad (K,) out of the stack; with none left the epoch is over."""
+def drop(course: Course, bad: torch.Tensor) -> None:
+    """Take the members marked in bad (K,) out of the stack; with none left the epoch is over.
+
+    Between two slices whoever walks the course may do so too.
+    """
     if not bool(bad.any()):
         return
     kept = (~bad).nonzero().flatten()
@@ -425,7 +428,7 @@ def _conclude(course: Course) -> None:
         )
         for k, (rate, seed) in enumerate(course.config.members)
     )
-    _drop(course, bad)
+    drop(course, bad)
     painted = torch.cat(course.painted) if course.painted else None  # (points, classes)
     course.surface = None if painted is None else (painted.T * 255).round().to(torch.uint8).numpy().tobytes()
     if not stack.alive:

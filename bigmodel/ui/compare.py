@@ -69,15 +69,16 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
 
 
 def race(source: Source, config: CompareConfig, choice: tuple[Any, ...], rate: float = 0.0) -> Start:
-    """A run of all rates in one stack; `choice`, the values of the data widgets, is kept for handing over."""
+    """A run of all rates; `choice`, the values of the data widgets, is kept for handing over."""
 
     def job(shelf: Shelf) -> Iterator[Any]:
-        from bigmodel.compare import compare
-        from bigmodel.networks import build as build_stack
+        from bigmodel.compare.race import Race, run
 
-        data = load(source)
-        shelf["config"], shelf["choice"] = config, choice
-        yield from compare(config, build_stack(config, data), data)
+        shelf["config"], shelf["choice"], shelf["source"] = config, choice, source
+        shelf["data"] = load(source)
+        shelf["race"] = Race(config, shelf["data"])
+        yield shelf["race"].plan
+        yield from run(shelf["race"])
 
     return Start(job, rate=rate)
 

@@ -135,8 +135,10 @@ class Form:
     def _widget(self, f: _Field, kwargs: dict[str, Any]) -> Any:
         kwargs = {"elem_id": f"{self.prefix}-{f.name}", **kwargs}
         if f.limits.options:
-            menu = gr.Dropdown(list(f.limits.options), value=f.default, **kwargs)
-            self.page.choices(menu, f.name, f.limits.options)
+            many = isinstance(f.default, tuple)
+            value = list(f.default) if many else f.default
+            menu = gr.Dropdown(list(f.limits.options), value=value, multiselect=many, **kwargs)
+            self.page.choices(menu, f.name.removesuffix("s") if many else f.name, f.limits.options)
             return menu
         if f.kind is bool:
             return gr.Checkbox(f.default, **kwargs)
@@ -157,7 +159,7 @@ class Form:
         for name, value in zip(self.widgets, values, strict=True):
             try:
                 known[name] = self._parse(self._fields[name], value)
-            except (TypeError, ValueError, OverflowError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 problems.append(self._unreadable(self._fields[name], value))
         try:
             # What cannot be read keeps its default here, so that the rest is checked in the same go.
@@ -170,12 +172,16 @@ class Form:
 
     def _parse(self, f: _Field, value: Any) -> Any:
         if isinstance(f.default, tuple):
-            kind = int if typing.get_args(f.kind)[0] is int else float
+            kind = typing.get_args(f.kind)[0]
+            if kind is str and not isinstance(value, str):
+                return tuple(value or ())
             # A Chinese keyboard writes Chinese commas.
             return tuple(
-                kind(part) for part in str(value).replace("，", ",").replace("、", ",").split(",") if part.strip()
+                kind(part.strip())
+                for part in str(value).replace("，", ",").replace("、", ",").split(",")
+                if part.strip()
             )
-        if f.kind is bool and isinstance(value, str):
+        if f.kind is bool and not isinstance(value, bool):
             return {"yes": True, "no": False}[value]
         if f.kind in (int, float) and not isinstance(value, bool):
             number = float(value)
@@ -196,7 +202,7 @@ class Form:
 
     def show(self, config: Any) -> list[Any]:
         """Updates that put the values of `config` into the widgets, in the order of `inputs`."""
-        return [gr.update(value=self._shown(getattr(config, name))) for name in self.widgets]
+        return [gr.update(value=self._chosen(self._fields[name], getattr(config, name))) for name in self.widgets]
 
     def told(self, values: typing.Sequence[Any]) -> dict[str, str]:
         """The settings that differ from their defaults, as a link writes them. Raises ConfigError."""
@@ -216,12 +222,16 @@ class Form:
             try:
                 value = self._parse(self._fields[name], wish)
                 self.config(**{name: value})
-                updates[-1] = gr.update(value=self._shown(value))
+                updates[-1] = gr.update(value=self._chosen(self._fields[name], value))
             except ConfigError as error:
                 problems += error.problems
             except (KeyError, TypeError, ValueError, OverflowError):
                 problems.append(self._unreadable(self._fields[name], wish[:40]))
         return updates, problems
+
+    def _chosen(self, f: _Field, value: Any) -> Any:
+        """A value as its widget takes it: a menu of several wants a list."""
+        return list(value) if f.limits.options and isinstance(value, tuple) else self._shown(value)
 
     @staticmethod
     def _shown(value: Any) -> Any:

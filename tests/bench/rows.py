@@ -119,13 +119,12 @@ def _rates(epochs: int):
     """The same for 64 rates at once."""
     from bigmodel.compare import CompareConfig, compare
     from bigmodel.datasets import DatasetConfig, load_dataset
-    from bigmodel.networks import build
 
     data = load_dataset(DatasetConfig(dataset="digits"))
     config = CompareConfig(rates=_sixty_four(), widths=(64,), epochs=epochs)
 
     def ours() -> None:
-        for _ in compare(config, build(config, data), data):
+        for _ in compare(config, data):
             pass
 
     return ours, data.train.x, data.train.y, {"batch": config.batch, "epochs": epochs}

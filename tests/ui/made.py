@@ -8,7 +8,7 @@ from typing import Any
 
 from gradio import utils
 
-from bigmodel.compare import Round, Trial
+from bigmodel.compare import Entry, Round, Trial
 from bigmodel.datasets import DatasetConfig, Notice
 from bigmodel.errors import BigModelError
 from bigmodel.generate import Option, Piece
@@ -79,14 +79,24 @@ def scores(classes: tuple[str, ...] = ("0", "1"), members: tuple[float, ...] = (
     return Scores(0.9, 0.91, 0.92, 0.93, None, 0.3, matrix, classes, average, 200, members)
 
 
-def turn(number: int, rates: tuple[float, ...] = (0.001, 0.01, 0.1), broken: tuple[float, ...] = ()) -> Round:
-    """A round of a race; the rates in `broken` diverged at step 7."""
+def turn(
+    number: int,
+    rates: tuple[float, ...] = (0.001, 0.01, 0.1),
+    broken: tuple[float, ...] = (),
+    seeds: int = 1,
+    left: tuple[float, ...] = (),
+) -> Round:
+    """A round of a race; the rates in `broken` diverged at step 7, those in `left` were taken out."""
     trials = []
     for rate in rates:
         lost = rate in broken and number > 0
         loss = math.nan if lost else rate + 1.23456 / (number + 1)
-        trials.append(Trial(rate, loss, loss, 1 - loss, 1 - loss, 7 if lost else None, ()))
-    return Round(number, 500, number * 20, 10_000, 0.1 * number, tuple(trials))
+        losses = tuple(loss + 0.001 * k for k in range(seeds))
+        step, part = (7, 0.35) if lost else (None, None)
+        entry = Entry(rate, "adam", "constant")
+        numbers = (loss, loss, 1 - loss, 1 - loss)
+        trials.append(Trial(entry, number, *numbers, losses, step, part, left=rate in left and number > 0))
+    return Round(number, 500, number * 20, 10_000, 0.1 * number, 600.0, tuple(trials))
 
 
 def piece(number: int, text: str = " word", *, of: int = 1024, finish: Any = None, read: int = 3) -> Piece:

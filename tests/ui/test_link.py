@@ -61,8 +61,14 @@ TABS = {"train": Tab(TrainConfig, "train"), "compare": Tab(CompareConfig, "compa
 
 def samples(limits: Limits, default: Any, chance: random.Random) -> Iterator[Any]:
     """Allowed values of a field: its ends, and some between."""
-    if limits.options:
+    if limits.options and isinstance(default, tuple):
+        yield from ((), limits.options[:1], limits.options)
+    elif limits.options:
         yield from limits.options
+    elif isinstance(default, bool):
+        yield from (True, False)
+    elif isinstance(default, tuple) and not limits.most:
+        yield from (("0.1", "0.2"), ("relu",))
     elif isinstance(default, tuple):
         kind = type(default[0])
         for count in {max(1, limits.fewest), limits.most}:

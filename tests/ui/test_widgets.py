@@ -65,7 +65,7 @@ def test_widgets_have_the_limits_of_their_fields(config: type) -> None:
         elif isinstance(widget, gr.Slider):
             assert (widget.minimum, widget.maximum) == (limits.low, limits.high), name
         else:
-            assert isinstance(widget, (gr.Number, gr.Textbox)), name
+            assert isinstance(widget, (gr.Number, gr.Textbox, gr.Checkbox)), name
         assert widget.interactive is True, name
         assert widget.label == say(f"{made.job}.{name}.label"), name
         assert widget.info == say(f"{made.job}.{name}.info"), name
