@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import OrderedDict
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 from bigmodel.checkpoints.hub import Fetched, fetch
 from bigmodel.checkpoints.places import ALIASES, Task, check_task, find, free_memory, numbers, read_config, weights
 from bigmodel.errors import ModelError
+from bigmodel.lexicon import Lexicon
 
 SAMPLE_RATE = 16_000
 KEPT = 2  # models kept open per task
@@ -35,7 +37,11 @@ class TextModel:
 
 @dataclass(frozen=True, eq=False)
 class SpeechModel:
-    """A speech model, opened: "ctc" says a letter per frame, "seq2seq" writes. `processor`: features and tokenizer."""
+    """A speech model, opened: "ctc" says a letter per frame, "seq2seq" writes. `processor`: features and tokenizer.
+
+    `words`: the word list that lies beside a shipped CTC model. `calibration`: (slope, offset) that turn the logit of a
+    word's confidence into that of its chance to be right, as measured for this model; None where nobody has.
+    """
 
     name: str
     kind: Literal["ctc", "seq2seq"]
@@ -43,6 +49,8 @@ class SpeechModel:
     processor: Any
     sample_rate: int
     device: str
+    words: Lexicon | None = None
+    calibration: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,24 @@ def _speech(name: str, folder: Path) -> SpeechModel:
     if len(processor.tokenizer) == 0:
         raise ModelError("model.vocabulary", name=name)
     model = _weights(name, AutoModelForCTC if kind == "ctc" else AutoModelForSpeechSeq2Seq, folder)
-    return SpeechModel(name, kind, model, processor, SAMPLE_RATE, str(model.device))
+    words = folder / "words.safetensors"
+    return SpeechModel(
+        name,
+        kind,
+        model,
+        processor,
+        SAMPLE_RATE,
+        str(model.device),
+        Lexicon.load(words) if kind == "ctc" and words.is_file() else None,
+        _calibration(folder / "calibration.json"),
+    )
+
+
+def _calibration(path: Path) -> tuple[float, float] | None:
+    if not path.is_file():
+        return None
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return float(told["slope"]), float(told["offset"])
 
 
 def _weights(name: str, auto: Any, folder: Path) -> Any:

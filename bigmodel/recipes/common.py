@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from bigmodel.errors import ModelError
 
 SHARD = "9MB"  # below the 10 MB above which a Space asks for LFS
+TRAINING = "training.json"
 
 
 def progress(step: int, seconds: float, *, steps: int, minutes: float) -> float:
@@ -164,3 +165,24 @@ def _notes(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt") as file:
         notes: dict[str, Any] = json.loads(file.metadata()["notes"])
     return notes
+
+
+def tell(config: Any, **facts: float) -> None:
+    """Write `training.json` into `config.out`: the facts of this training, its seed and threads, and what the
+    edition that it began with says of itself."""
+    said: dict[str, Any] = {**facts, "seed": config.seed, "threads": config.threads, "start": _before(config)}
+    (Path(config.out) / TRAINING).write_text(json.dumps(said) + "\n", encoding="utf-8")
+
+
+def told(folder: str) -> dict[str, Any]:
+    """What the model in `folder` says of its training; {} where it says nothing."""
+    path = Path(folder) / TRAINING
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return known
+
+
+def _before(config: Any) -> dict[str, Any]:
+    known = told(config.start) if config.start else {}
+    if config.start and Path(config.start).resolve() == Path(config.out).resolve() and "start" in known:
+        return known["start"] or {}  # the first save has already replaced the notes of the start
+    return known

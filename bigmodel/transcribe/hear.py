@@ -10,9 +10,12 @@ import numpy as np
 
 from bigmodel.audio import RATE
 from bigmodel.transcribe.cut import FRAME, Piece, levels
-from bigmodel.transcribe.spell import Word, alphabet, letters, spread, words
+from bigmodel.transcribe.search import Search
+from bigmodel.transcribe.spell import Word, alphabet, calibrated, letters, spread, words
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from bigmodel.audio import Wave
     from bigmodel.checkpoints import SpeechModel
     from bigmodel.transcribe import TranscribeConfig
@@ -24,7 +27,7 @@ def hear(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[tu
     """The words of a piece and the sample at which the next one begins (a forced cut moves to a gap between words)."""
     if piece.silent:
         return (), piece.last
-    found = hear_ctc(piece, model) if model.kind == "ctc" else hear_seq2seq(config, piece, model)
+    found = hear_ctc(config, piece, model) if model.kind == "ctc" else hear_seq2seq(config, piece, model)
     last = _gap(found, piece) if piece.forced else piece.last
     first, end = piece.first / RATE, last / RATE
     # Two overlapping pieces may hear a word at the seam a little apart: its middle decides, and the seam bounds it.
@@ -32,23 +35,42 @@ def hear(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[tu
     return tuple(replace(word, start=max(first, word.start), end=min(end, word.end)) for word in own), last
 
 
-def hear_ctc(piece: Piece, model: SpeechModel) -> tuple[Word, ...]:
-    """Greedy path of a CTC model through all samples of the piece."""
-    ids, probabilities = path(_padded(piece.samples), model)
+def hear_ctc(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[Word, ...]:
+    """What a CTC model hears in all samples of the piece: letter by letter, or, with a word list, likely words."""
+    frames = emissions(_padded(piece.samples), model)
     book = alphabet(model.processor.tokenizer, model.model.config.vocab_size)
+    if config.words and model.words is not None:
+        text = Search(book.texts, book.blank, model.words, config.words).best(frames)
+        ids, probabilities = aligned(frames, text, book.blank)
+    else:
+        ids, probabilities = frames.argmax(1).tolist(), np.exp(frames.max(1)).tolist()
     begin = piece.start / RATE
     step = frame_seconds(model, len(ids), max(LEAST, len(piece.samples)))
-    return words(letters(ids, probabilities, book), begin, step, begin + len(piece.samples) / RATE)
+    found = words(letters(ids, probabilities, book), begin, step, begin + len(piece.samples) / RATE)
+    return found if model.calibration is None else calibrated(found, *model.calibration)
 
 
-def path(samples: Wave, model: SpeechModel) -> tuple[list[int], list[float]]:
-    """Samples (n,) at 16 kHz → the likeliest token of every frame and its probability."""
+def emissions(samples: Wave, model: SpeechModel) -> NDArray[np.float32]:
+    """Samples (n,) at 16 kHz → log probabilities (frames, tokens)."""
     import torch
 
     with torch.inference_mode():
         inputs = model.processor(samples, sampling_rate=model.sample_rate, return_tensors="pt").to(model.device)
-        best = model.model(**inputs).logits[0].float().softmax(-1).max(-1)
-        return best.indices.tolist(), best.values.tolist()
+        heard: NDArray[np.float32] = model.model(**inputs).logits[0].float().log_softmax(-1).cpu().numpy()
+    return heard
+
+
+def aligned(frames: NDArray[np.float32], text: tuple[int, ...], blank: int) -> tuple[list[int], list[float]]:
+    """The likeliest way through the frames to say `text`: the token of every frame and its probability."""
+    import torch
+    from torchaudio.functional import forced_align
+
+    if not text:
+        return [blank] * len(frames), np.exp(frames[:, blank]).tolist()
+    with torch.inference_mode():
+        targets = torch.tensor([text], dtype=torch.int32)
+        ids, scores = forced_align(torch.from_numpy(frames).unsqueeze(0), targets, blank=blank)
+    return ids[0].tolist(), scores[0].exp().tolist()
 
 
 def frame_seconds(model: SpeechModel, frames: int, samples: int) -> float:

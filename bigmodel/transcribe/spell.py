@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 HOLD = 0.5  # seconds between two letters of one word, at most
@@ -86,6 +86,22 @@ def words(path: Iterable[Letter], begin: float, step: float, end: float) -> tupl
             Word("".join(letter.text for letter in group).strip(), round(start, 3), round(stop, 3), round(sure, 4))
         )
     return tuple(out)
+
+
+def calibrated(found: Iterable[Word], slope: float, offset: float) -> tuple[Word, ...]:
+    """The words with the chance that each is right in place of the model's own confidence."""
+    return tuple(replace(word, confidence=round(chance(word.confidence, slope, offset), 4)) for word in found)
+
+
+def chance(confidence: float, slope: float, offset: float) -> float:
+    """The share of words of this confidence that were right, by a line through the log odds (Platt 1999)."""
+    return 1 / (1 + math.exp(-slope * log_odds(confidence) - offset))
+
+
+def log_odds(confidence: float) -> float:
+    """log(p / (1 - p)), kept finite."""
+    p = min(max(confidence, 1e-4), 1 - 1e-4)
+    return math.log(p / (1 - p))
 
 
 def _apart(before: Letter, letter: Letter, step: float) -> bool:

@@ -14,7 +14,19 @@ PACKAGE = ROOT / "bigmodel"
 HEAVY = ("torch", "torchaudio", "transformers", "sklearn", "gradio", "pandas")
 
 JOBS = ("train", "compare", "generate", "transcribe")
-LEAVES = ("errors", "config", "datasets", "networks", "optimizers", "metrics", "sampling", "audio", "captions", "plots")
+LEAVES = (
+    "errors",
+    "config",
+    "datasets",
+    "lexicon",
+    "networks",
+    "optimizers",
+    "metrics",
+    "sampling",
+    "audio",
+    "captions",
+    "plots",
+)
 # What a job may use besides leaves: its own ground, never a sibling's job, save that a comparison is several trainings.
 ALLOWED_JOBS = {"compare": {"train"}}
 

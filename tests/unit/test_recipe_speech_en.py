@@ -14,7 +14,7 @@ import pytest
 
 from bigmodel.errors import DataError, ModelError
 from bigmodel.recipes import speech_en
-from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, network, scores, sounds, voices
+from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, measure, network, scores, sounds, voices, words
 
 SHIPPED = Path(speech_en.__file__).parents[2] / "pretrained" / "speech-en"
 
@@ -70,6 +70,20 @@ def test_it_trains_saves_measures_and_writes_its_card(data: Path, tmp_path: Path
     assert "CC BY-SA 4.0" in card
     assert "4 steps" in card
     assert "{" not in card
+    assert {path.name for path in (tmp_path / "model").iterdir()} >= {"words.safetensors", "calibration.json"}
+    assert [event.corpus for event in checked.listed] == ["an4", "fsdd", "speechocean762"]
+
+
+def test_a_card_is_made_again_from_the_saved_model_alone(data: Path, tmp_path: Path) -> None:
+    """--evaluate needs no checkpoint: it measures the folder and writes the same card, with the training's story."""
+    list(speech_en.cook(settings(data, tmp_path, steps=1)))
+    card = tmp_path / "model" / "README.md"
+    said = card.read_text()
+    card.unlink()
+    shutil.rmtree(tmp_path / "kept")
+    events = list(speech_en.evaluate(settings(data, tmp_path)))
+    assert card.read_text() == said
+    assert any(isinstance(event, speech_en.Calibrated) for event in events)
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
@@ -156,6 +170,57 @@ def test_word_errors_are_counted(said: str, heard: str, errors: int) -> None:
     assert scores.distance(said.split(), heard.split()) == errors
 
 
+@pytest.mark.parametrize(
+    ("said", "heard", "flags"),
+    [
+        ("a b c", "a b c", [True, True, True]),
+        ("a b c", "a x c", [True, False, True]),
+        ("a b c", "b c", [True, True]),
+        ("a", "x a y", [False, True, False]),
+        ("", "x", [False]),
+        ("a", "", []),
+    ],
+)
+def test_right_words_are_known_by_their_place(said: str, heard: str, flags: list[bool]) -> None:
+    """A heard word is right if it stands where it was said, whatever is missing or added around it."""
+    assert scores.right(said.split(), heard.split()) == flags
+
+
+def test_calibration_is_fitted_and_judged_on_different_speakers() -> None:
+    """A model that is surer than it is right gets a map that mends it, on speakers that the fit has not seen."""
+    from bigmodel.transcribe import Word
+
+    rng = np.random.default_rng(0)
+    clips, found = [], []
+    for number in range(600):
+        sure = float(rng.uniform(0.6, 0.99))
+        correct = rng.random() < sure - 0.3
+        clips.append(sounds.Clip("c", f"s{number % 10}", "yes", np.zeros(1, np.int16)))
+        found.append((Word("yes" if correct else "no", 0.0, 1.0, sure),))
+    calibrated = measure.calibrate(clips, found, seed=0)
+    assert calibrated.words == 300
+    assert calibrated.before > 0.25
+    assert calibrated.after < 0.1
+    assert sum(count for _, _, count in calibrated.table) == 300
+
+
+def test_the_word_list_learns_from_clips_commands_and_stories(tmp_path: Path) -> None:
+    """Words of all three are in it; long sentences and other files are left alone; no folder is no stories."""
+    import gzip
+
+    story = "The little dragon said: “Come with me!” " + "word " * 40
+    (tmp_path / "tinystories.txt.gz").write_bytes(gzip.compress(story.encode()))
+    told = words.stories(str(tmp_path))
+    assert told == ["the little dragon said", "come with me"]
+    assert words.stories("") == []
+    clips = [sounds.Clip("speechocean762", "s", "tina likes tea", np.zeros(1, np.int16))]
+    lexicon = words.word_list(clips, told, seed=1)
+    assert {"tina", "dragon", "rubout", "seven"} <= set(lexicon.words)
+    assert words.to_read(clips, told, seed=1) == ["tina likes tea", "the little dragon said"] or words.to_read(
+        clips, told, seed=1
+    ) == ["tina likes tea", "come with me"]
+
+
 def test_intervals_hold_the_rate() -> None:
     """The rate is errors over words, and lies inside its interval."""
     clips = [sounds.Clip("c", "s", "a b c d", np.zeros(1, np.int16))] * 30
@@ -191,7 +256,7 @@ def test_the_shipped_model_hears_the_example() -> None:
     from bigmodel.transcribe import TranscribeConfig, transcribe
 
     segments = list(transcribe(TranscribeConfig(), SHIPPED / "example.flac", load_speech(str(SHIPPED))))
-    assert " ".join(segment.text for segment in segments if segment.text) == speech_en.EXAMPLE
+    assert " ".join(segment.text for segment in segments if segment.text) == measure.EXAMPLE
 
 
 def test_the_shipped_model_is_silent_in_silence() -> None:

@@ -16,7 +16,8 @@ from bigmodel import audio
 from bigmodel import transcribe as job
 from bigmodel.errors import ConfigError
 from bigmodel.transcribe import TranscribeConfig, Word, joined, transcribe
-from bigmodel.transcribe.spell import Alphabet, letters, spread, words
+from bigmodel.transcribe.hear import aligned
+from bigmodel.transcribe.spell import Alphabet, calibrated, letters, spread, words
 
 LETTERS = "abcdefgh"
 FRAME = 320
@@ -70,7 +71,14 @@ class Listener:
 
 def listener() -> types.SimpleNamespace:
     return types.SimpleNamespace(
-        name="fake", kind="ctc", model=Listener(), processor=Processor(), sample_rate=16_000, device="cpu"
+        name="fake",
+        kind="ctc",
+        model=Listener(),
+        processor=Processor(),
+        sample_rate=16_000,
+        device="cpu",
+        words=None,
+        calibration=None,
     )
 
 
@@ -338,3 +346,39 @@ def test_importing_transcribe_loads_nothing_heavy() -> None:
     code = "import sys, bigmodel.transcribe; print([m for m in ('torch', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_word_list_changes_words_and_keeps_times() -> None:
+    """With a list that knows other words, what is unsure is read as one of them; the times are those of the sound."""
+    from bigmodel.lexicon import Lexicon
+
+    sound, times = spoken("bad cab")
+    model = listener()
+    model.words = Lexicon.learn(["bad cab"] * 9)
+    (segment,) = transcribe(TranscribeConfig(words=1.0), (16_000, sound), model)
+    assert segment.text == "bad cab"
+    for word, (_, start, end) in zip(segment.words, times, strict=True):
+        assert word.start == pytest.approx(start, abs=0.021)
+        assert word.end == pytest.approx(end, abs=0.021)
+
+
+def test_a_text_is_aligned_with_its_frames() -> None:
+    """Forced alignment gives the text asked for, in order, each token where it is likeliest; no text is all blank."""
+    frames = np.log(np.full((6, 3), 0.1, np.float32))
+    for frame, token in enumerate((0, 1, 1, 0, 2, 0)):
+        frames[frame, token] = np.log(0.8)
+    assert aligned(frames, (1, 2), 0)[0] == [0, 1, 1, 0, 2, 0]
+    ids, chances = aligned(frames, (2,), 0)
+    assert [token for token in ids if token] == [2]
+    assert max(chances) == pytest.approx(0.8, abs=1e-5)
+    assert aligned(frames, (), 0)[0] == [0] * 6
+
+
+def test_calibration_keeps_the_order_and_moves_the_level() -> None:
+    """Slope 1 and offset 0 change nothing; a negative offset makes every word less sure; the order stays."""
+    found = tuple(Word("x", n, n + 1, chance) for n, chance in enumerate((0.2, 0.5, 0.9, 1.0)))
+    same = [word.confidence for word in calibrated(found, 1.0, 0.0)]
+    assert same == pytest.approx([0.2, 0.5, 0.9, 0.9999], abs=1e-4)
+    lower = [word.confidence for word in calibrated(found, 0.7, -1.0)]
+    assert lower == sorted(lower)
+    assert all(a < b for a, b in zip(lower, same, strict=True))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bigmodel.recipes.speech_en import Checked, Sample, SpeechEnConfig
+    from bigmodel.recipes.speech_en import SpeechEnConfig
+    from bigmodel.recipes.speech_en.events import Calibrated, Checked, Sample
     from bigmodel.recipes.speech_en.sounds import Clip
 
 WHAT = {
@@ -42,6 +43,7 @@ def write_card(
     config: SpeechEnConfig,
     model: Any,
     checked: Checked,
+    calibrated: Calibrated,
     samples: Sequence[Sample],
     notes: dict[str, Any],
     clips: Sequence[Clip],
@@ -56,13 +58,15 @@ def write_card(
         heads=encoder.num_attention_heads,
         data="\n".join(_data(clips, away)),
         away=len(away),
-        steps=notes.get("step", "?"),
-        hours=f"{float(notes.get('seconds', 0)) / 3600:.1f}",
-        heard=f"{float(notes.get('heard', 0)) / 3600:.0f}",
-        threads=config.threads,
-        seed=config.seed,
+        training=_training(notes),
         scores="\n".join(_scores(checked)),
-        samples="\n".join(f"| {s.corpus} | {s.said} | {s.heard or '(nothing)'} |" for s in samples),
+        calibration="\n".join(f"| {mean:.2f} | {share:.2f} | {count} |" for mean, share, count in calibrated.table),
+        judged=calibrated.words,
+        before=f"{calibrated.before:.3f}",
+        after=f"{calibrated.after:.3f}",
+        samples="\n".join(
+            f"| {s.corpus} | {s.said} | {s.heard or '(nothing)'} | {s.listed or '(nothing)'} |" for s in samples
+        ),
     )
     (Path(config.out) / "README.md").write_text(card, encoding="utf-8")
 
@@ -79,12 +83,30 @@ def _data(clips: Sequence[Clip], away: Collection[str]) -> list[str]:
     return rows
 
 
+def _training(notes: dict[str, Any]) -> str:
+    """Steps, hours and seed; those of the edition it began with, too."""
+    if not notes:
+        return "not told"
+    told = (
+        f"{notes['step']} steps, {notes['heard'] / 3600:.0f} hours of speech heard (with repetition), "
+        f"{notes['seconds'] / 3600:.1f} hours on {notes['threads']} CPU thread(s) of a busy machine, "
+        f"seed {notes['seed']}"
+    )
+    before = notes.get("start") or {}
+    return told + (f". It began with the weights of an earlier edition ({_training(before)})" if before else "")
+
+
 def _scores(checked: Checked) -> list[str]:
     return [
-        f"| {s.corpus} | {s.speakers} | {s.clips} | {s.words} "
-        f"| {s.wer:.1%} ({s.wer_low:.1%} to {s.wer_high:.1%}) | {s.cer:.1%} ({s.cer_low:.1%} to {s.cer_high:.1%}) |"
-        for s in checked.scores
+        f"| {s.corpus} | {s.speakers} | {s.clips} | {s.words} | {_rate(s.wer, s.wer_low, s.wer_high)} "
+        f"| {_rate(s.cer, s.cer_low, s.cer_high)} | {_rate(t.wer, t.wer_low, t.wer_high)} "
+        f"| {_rate(t.cer, t.cer_low, t.cer_high)} |"
+        for s, t in zip(checked.scores, checked.listed, strict=True)
     ]
+
+
+def _rate(rate: float, low: float, high: float) -> str:
+    return f"{rate:.1%} ({low:.1%} to {high:.1%})"
 
 
 CARD = """---
@@ -101,9 +123,9 @@ of transformers): {parameters} million parameters, {layers} layers of width {wid
 letter or blank every 40 ms, float16 on disk. It writes the letters a to z, the apostrophe and the space.
 
 **Good at** spoken digits, spelt letters, numbers, dates and short commands, read clearly and near the microphone.
-**Bad at** open English: it has heard six hours of speech and knows no dictionary, so it spells by ear what it does not
-know, and conversation, names, music, far microphones and heavy noise defeat it. For free English speech choose a model
-of the hub, such as facebook/wav2vec2-base-960h.
+**Bad at** open English: it has heard six hours of human speech, so conversation, names, music, far microphones and
+heavy noise defeat it, and of sentences in a Chinese accent it gets the sounds more often than the words. For free
+English speech choose a model of the hub, such as facebook/wav2vec2-base-960h.
 
     from transformers import AutoModelForCTC, AutoProcessor
     model = AutoModelForCTC.from_pretrained("bigmodel/pretrained/speech-en")
@@ -120,31 +142,44 @@ The weights are a product of all three corpora, so they go under the strictest l
 
 ## Training
 
-`python -m bigmodel recipe speech-en --data DIR`: {steps} steps, {heard} hours of speech heard (with repetition),
-{hours} hours on {threads} CPU thread(s) of a busy machine, seed {seed}. Muon for the matrices inside the layers,
-AdamW for the rest; warm-up, plateau and linear decay to zero; bfloat16 arithmetic. The first five short epochs hold
-only digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow
+`python -m bigmodel recipe speech-en --data DIR --texts DIR`: {training}. Muon for the matrices inside the layers,
+AdamW for the rest; warm-up, plateau and linear decay to zero. The first five short epochs of a first edition hold only
+digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow
 bands and noise, and masked (SpecAugment, Park et al. 2019). Rows of pure noise carry no text, so that silence stays
-silent.
+silent. Beside the human voices, eSpeak NG and Flite read digits, letters, commands, sentences of the corpora and of
+children's stories.
 
-This first edition was resumed twice, at 27 % and 74 % of its budget, with lighter disturbances and then with more
-digits and more telephone bands; the recipe holds the last settings.
+## The word list
+
+`words.safetensors` holds the 12,000 most frequent words, and which follow which, of the texts above, of made-up
+commands and of children's stories. A prefix beam search weighs it against the ear ("Word list" in the Transcribe tab,
+0 turns it off). A word that is not in the list can still be spelt.
 
 ## Held-out quality
 
-Greedy decoding, no language model; in brackets the 95 % interval of a bootstrap over clips.
-`python -m bigmodel recipe speech-en --evaluate DIR` measures them again.
+In brackets the 95 % interval of a bootstrap over clips. `python -m bigmodel recipe speech-en --evaluate DIR` measures
+all of this again.
 
-| corpus | speakers | clips | words | word error rate | letter error rate |
-|---|---|---|---|---|---|
+| corpus | speakers | clips | words | by ear: word errors | letter errors | with the word list: words | letters |
+|---|---|---|---|---|---|---|---|
 {scores}
+
+## What its confidence is worth
+
+`calibration.json` turns the model's own confidence in a word into the chance that it is right: a line through the log
+odds (Platt 1999), fitted on every other held-out speaker. On the {judged} words heard from the rest of them the
+expected calibration error falls from {before} to {after}:
+
+| confidence shown | share that was right | words |
+|---|---|---|
+{calibration}
 
 ## Samples
 
 Clips of held-out speakers, drawn at random, not chosen:
 
-| corpus | said | heard |
-|---|---|---|
+| corpus | said | by ear | with the word list |
+|---|---|---|---|
 {samples}
 
 ## The example

@@ -59,6 +59,25 @@ def distance(said: Sequence[str], heard: Sequence[str]) -> int:
     return row[-1]
 
 
+def right(said: Sequence[str], heard: Sequence[str]) -> list[bool]:
+    """Whether each heard word stands in its place, by a cheapest way (Levenshtein) from what was said to it."""
+    costs = np.zeros((len(said) + 1, len(heard) + 1), dtype=int)
+    costs[:, 0], costs[0] = np.arange(len(said) + 1), np.arange(len(heard) + 1)
+    for i, a in enumerate(said, 1):
+        for j, b in enumerate(heard, 1):
+            costs[i, j] = min(costs[i - 1, j] + 1, costs[i, j - 1] + 1, costs[i - 1, j - 1] + (a != b))
+    flags, i, j = [False] * len(heard), len(said), len(heard)
+    while i and j:
+        if costs[i, j] == costs[i - 1, j - 1] + (said[i - 1] != heard[j - 1]):
+            i, j = i - 1, j - 1
+            flags[j] = said[i] == heard[j]
+        elif costs[i, j] == costs[i, j - 1] + 1:
+            j -= 1
+        else:
+            i -= 1
+    return flags
+
+
 def _interval(pairs: list[tuple[int, int]], draws: int) -> tuple[float, float, float]:
     """Rate and its 2.5 % and 97.5 % bootstrap quantiles (clips drawn with replacement, a fixed seed)."""
     table = np.asarray(pairs, dtype=np.float64)

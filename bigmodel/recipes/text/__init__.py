@@ -7,7 +7,6 @@ small models: Eldan & Li 2023 (arXiv 2305.07759).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -165,14 +164,12 @@ def cook(config: TextConfig) -> Iterator[Event]:
 
 def save(config: TextConfig, model: Any, tokenizer: Any, step: int, seconds: float) -> Saved:
     """Write weights (float16, shards under 10 MB), config, tokenizer and what the training says of itself."""
-    from bigmodel.recipes.common import SHARD
+    from bigmodel.recipes.common import SHARD, tell
 
     model.half().save_pretrained(config.out, max_shard_size=SHARD)
     model.float()
     tokenizer.save_pretrained(config.out)
-    notes: dict[str, Any] = {"step": step, "seconds": round(seconds), "tokens": step * config.batch * config.context}
-    notes |= {"seed": config.seed, "threads": config.threads, "start": _before(config)}
-    _notes(config.out).write_text(json.dumps(notes) + "\n", encoding="utf-8")
+    tell(config, step=step, seconds=round(seconds), tokens=step * config.batch * config.context)
     return Saved(config.out, sum(p.numel() for p in model.parameters()), step)
 
 
@@ -181,6 +178,7 @@ def evaluate(config: TextConfig) -> Iterator[Event]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from bigmodel.recipes.common import told
     from bigmodel.recipes.text import card, corpus, network
 
     torch.set_num_threads(config.threads)
@@ -199,19 +197,5 @@ def evaluate(config: TextConfig) -> Iterator[Event]:
     for name in config.plan.credits:
         if (Path(config.data) / name).exists():
             (Path(config.out) / "CREDITS.tsv").write_bytes((Path(config.data) / name).read_bytes())
-    notes = json.loads(_notes(config.out).read_text(encoding="utf-8"))
-    said = card.write(config.plan.card, model, checked, traits, samples, notes)
+    said = card.write(config.plan.card, model, checked, traits, samples, told(config.out))
     (Path(config.out) / "README.md").write_text(said, encoding="utf-8")
-
-
-def _before(config: TextConfig) -> dict[str, Any]:
-    """What the model that this one began with says of its own training; {} for one from scratch."""
-    path = _notes(config.start) if config.start else None
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
-    if config.start and Path(config.start).resolve() == Path(config.out).resolve() and "start" in known:
-        return known["start"] or {}  # the first save has already replaced the notes of the start
-    return known
-
-
-def _notes(folder: str) -> Path:
-    return Path(folder) / "training.json"
