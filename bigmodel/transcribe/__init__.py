@@ -30,14 +30,14 @@ class TranscribeConfig:
     chunk_seconds   the most that the model hears at once
     pause_seconds   a quiet stretch of this length ends a segment
     silence_db      what stays below this level (0 is the loudest there is) is silence and never reaches the model
-    words           how much the word list of a shipped model counts beside the ear; 0: it spells what it hears
+    word_list       how much the word list of a shipped model counts beside the ear; 0: it spells what it hears
     language        for models that know several; "auto" lets them guess
     """
 
     chunk_seconds: float = bounded(12.0, 2.0, 28.0, step=1.0)
     pause_seconds: float = bounded(0.4, 0.1, 2.0, step=0.05)
     silence_db: float = bounded(-65.0, -100.0, -20.0, step=1.0)
-    words: float = bounded(0.4, 0.0, 2.0, step=0.1)
+    word_list: float = bounded(0.4, 0.0, 2.0, step=0.1)
     language: str = chosen("auto", "auto", "en", "zh", "de", "es", "fr", "it", "ja", "ko", "pt", "ru")
 
     def __post_init__(self) -> None:

@@ -39,8 +39,8 @@ def hear_ctc(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tupl
     """What a CTC model hears in all samples of the piece: letter by letter, or, with a word list, likely words."""
     frames = emissions(_padded(piece.samples), model)
     book = alphabet(model.processor.tokenizer, model.model.config.vocab_size)
-    if config.words and model.words is not None:
-        text = Search(book.texts, book.blank, model.words, config.words).best(frames)
+    if config.word_list and model.words is not None:
+        text = Search(book.texts, book.blank, model.words, config.word_list).best(frames)
         ids, probabilities = aligned(frames, text, book.blank)
     else:
         ids, probabilities = frames.argmax(1).tolist(), np.exp(frames.max(1)).tolist()

@@ -20,7 +20,20 @@ from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
 from bigmodel.ui.words import say
 
 SAMPLING = ("top_k", "top_p", "min_p", "repetition_penalty")
-EXAMPLES = ("love", "once", "rain")
+# The examples, each with the shipped model that was made for its language.
+EXAMPLES = {
+    "love": "text-en",
+    "once": "text-en",
+    "rain": "text-en",
+    "moon": "text-zh",
+    "spring": "text-zh",
+    "elder": "text-zh",
+}
+# A click fills in the prompt and changes between the shipped models; any other choice of a model stays.
+TRY = """(text, model) => {
+  const name = ["text-en", "text-zh"].includes(model) ? "%s" : model;
+  return [text, name, name];
+}"""
 LONGEST_PROMPT = 20_000
 _numbers = itertools.count(1)
 
@@ -53,10 +66,14 @@ def build(page: Page, live: Live) -> None:
                 start = page.button("generate.start", variant="primary", elem_id="generate-start")
                 stop = page.button("live.stop", variant="stop", interactive=False, elem_id="generate-stop")
             with gr.Row(elem_classes="actions"):
-                for name in EXAMPLES:
-                    example = page.button(f"generate.example.{name}", size="sm", elem_id=f"generate-example-{name}")
-                    example.click(None, [example], [prompt], js="(text) => text", api_visibility="private")
+                examples = {
+                    page.button(f"generate.example.{name}", size="sm", elem_id=f"generate-example-{name}"): model
+                    for name, model in EXAMPLES.items()
+                }
             menu = ModelMenu(page, live, "text", "text-en")
+            for button, model in examples.items():
+                outputs = [prompt, menu.menu, menu.chosen]
+                button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
             form.field("temperature")
             form.field("max_new_tokens")
             form.field("seed")

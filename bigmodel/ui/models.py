@@ -28,7 +28,8 @@ class Choosing:
 
 
 class ModelMenu:
-    """The menu for one task. `menu` is the input that a handler takes; its value is a model's name."""
+    """The menu for one task. `menu` is the input that a handler takes; its value is a model's name; `chosen` remembers
+    the choice that the menu goes back to."""
 
     def __init__(self, page: Page, live: Live, task: Literal["text", "speech"], default: str) -> None:
         self.task = task
@@ -38,15 +39,15 @@ class ModelMenu:
         )
         page.words(self.menu, label=f"{prefix}.model.label", info=f"{prefix}.model.info")
         page.says(self.menu, lambda language: {"choices": [(title(m, language), m.name) for m in catalogue(task)]})
-        self._chosen = gr.Textbox(default, visible="hidden")
+        self.chosen = gr.Textbox(default, visible="hidden")
         status = status_bar(elem_id=f"{prefix}-model-status")
         live.connect(
             f"{prefix}.model",
             Controls(status),
             self._prepare,
-            [self.menu, self._chosen],
+            [self.menu, self.chosen],
             view,
-            [self.menu, self._chosen],
+            [self.menu, self.chosen],
             status=status_line,
             trigger=self.menu.input,
         )

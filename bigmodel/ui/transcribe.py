@@ -23,7 +23,7 @@ from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
 from bigmodel.ui.words import chart_words, say
 
 EXAMPLE = Path(__file__).parents[1] / "pretrained" / "speech-en" / "example.flac"
-SETTINGS = ("chunk_seconds", "pause_seconds", "silence_db", "words", "language")
+SETTINGS = ("chunk_seconds", "pause_seconds", "silence_db", "word_list", "language")
 # Up to this long the pictures come before the words; a longer recording is drawn when it has been heard.
 DRAWN_FIRST = 120.0
 _numbers = itertools.count(1)

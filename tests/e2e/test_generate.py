@@ -67,3 +67,20 @@ def test_long_prompt_and_unreachable_model(open_page, monkeypatch) -> None:
     menu.press("Enter")
     expect(page.locator("#generate-model-status")).to_contain_text("nobody/no-such-model")
     page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-en')")
+
+
+def test_a_chinese_example_is_written_by_the_chinese_model(open_page) -> None:
+    """One click on a Chinese beginning chooses the model that knows Chinese, and whole characters come."""
+    page = open_page()
+    page.get_by_role("tab", name="Generate").click()
+    press(page, "generate-example-moon")
+    page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-zh')")
+    fill(page, "generate-seed", "1")
+    press(page, "generate-start")
+    expect(page.locator("#generate-status")).to_contain_text("finished")
+    text = page.locator("#generate-text .prose-text").inner_text()
+    assert text.startswith("床前明月光，")
+    assert sum("\u4e00" <= letter <= "\u9fff" for letter in text) > 15
+    assert "\ufffd" not in text
+    press(page, "generate-example-love")
+    page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-en')")

@@ -68,7 +68,7 @@ def test_transcribe_takes_several_files(capsys: pytest.CaptureFixture[str]) -> N
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped models come first, with their task and size."""
     models = lines(capsys, "models")
-    assert {"text-en", "speech-en"} <= {m["name"] for m in models if m["source"] == "shipped"}
+    assert {"text-en", "text-zh", "speech-en"} == {m["name"] for m in models if m["source"] == "shipped"}
     assert models[0]["source"] == "shipped"
     assert any(m["name"].endswith("gpt2") for m in models)
 

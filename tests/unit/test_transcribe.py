@@ -355,7 +355,7 @@ def test_a_word_list_changes_words_and_keeps_times() -> None:
     sound, times = spoken("bad cab")
     model = listener()
     model.words = Lexicon.learn(["bad cab"] * 9)
-    (segment,) = transcribe(TranscribeConfig(words=1.0), (16_000, sound), model)
+    (segment,) = transcribe(TranscribeConfig(word_list=1.0), (16_000, sound), model)
     assert segment.text == "bad cab"
     for word, (_, start, end) in zip(segment.words, times, strict=True):
         assert word.start == pytest.approx(start, abs=0.021)

@@ -86,7 +86,7 @@ def heard(model: SpeechModel, clip: sounds.Clip, weight: float | None = None) ->
     from bigmodel.transcribe.hear import hear_ctc
 
     wave = padded(clip.samples)
-    config = TranscribeConfig() if weight is None else TranscribeConfig(words=weight)
+    config = TranscribeConfig() if weight is None else TranscribeConfig(word_list=weight)
     return hear_ctc(config, Piece(wave, 0, 0, len(wave), silent=False, forced=False), model)
 
 
