@@ -1,59 +1,242 @@
 """The finders on trial: every published rule for choosing a learning rate, and what its choice costs against the race.
 
-An LR range test (Smith 2017, "Cyclical learning rates for training neural networks") trains a network for a hundred
-steps while the rate grows exponentially, and a rule reads one rate off the curve of the losses. Both libraries that
-made it popular smooth the losses alike (an exponential mean with 0.98, its start corrected) and stop at four times the
-lowest; they differ in the range and in the rule. The functions below were written from the descriptions and the
-published sources of fastai (callback/schedule.py) and Lightning (tuner/lr_finder.py), for rates and losses as lists.
+A range test (Smith 2017, "Cyclical learning rates for training neural networks", section 3.3) trains a network for a
+hundred steps while the rate grows exponentially; a rule reads one rate off the curve of the losses. The two libraries
+that made it popular differ in the range, in how they count, and in the rule:
 
-All seeds and both ranges run in one packed stack: the rate is a number of a member.
+    fastai      fastai/callback/schedule.py (`LRFinder`, `lr_find`): from 1e-7 to 10
+    Lightning   src/lightning/pytorch/tuner/lr_finder.py (`_LRFinder`, `_LRCallback`): from 1e-8 to 1
+
+Both smooth the losses (an exponential mean with 0.98, its start corrected) and stop at four times the lowest. What
+stands here was written from the sources for plain rates and losses; the tests hold it to them, number by number.
+
+For SGD there is a bound from theory beside them: 2/λmax, from the curvature at the start.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from bigmodel.compare import CompareConfig, Entry, Trial
+from bigmodel.errors import ConfigError
 from bigmodel.train import Setting
 
 if TYPE_CHECKING:
     import torch
 
-    from bigmodel.compare.race import Race
+    from bigmodel.compare.entries import Lane
     from bigmodel.datasets import Dataset
 
 STEPS = 100
-FASTAI, LIGHTNING = (1e-7, 10.0), (1e-8, 1.0)
-"""From which rate to which."""
-
 BETA = 0.98
 STOP = 4.0
-MOST_SEEDS = 16
-ROWS = 512
-"""Rows that the curvature is measured on."""
 
-ITERATIONS = 40
+MOST_SEEDS = 16
+CURVED = 4
+"""Seeds whose curvature is measured: it costs more than a range test, and differs less."""
+
+MOST_ROWS = 2000
+WORK = 300_000_000
+"""Rows that the curvature is measured on at most, and multiply-adds of a forward pass over them."""
+
+ITERATIONS = 60
+
+Points = tuple[Sequence[float], Sequence[float]]
+"""Rates and smoothed losses that a rule looks at."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """How a library makes a range test: from `low` to `high`, without the first `skipped` steps and the `last` ones.
+
+    `ahead` is 1 for Lightning, which counts one step more than it has made: its rates are those of the next step, and
+    the mean of its losses is corrected as if it held one more. Its curve therefore starts at half the loss, and climbs
+    by that alone.
+    """
+
+    low: float
+    high: float
+    ahead: int
+    skipped: int
+    last: int
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The rate of each step."""
+        growth = self.high / self.low
+        return tuple(self.low * growth ** ((step + self.ahead) / STEPS if step else 0.0) for step in range(STEPS))
+
+
+FASTAI = Library(1e-7, 10.0, ahead=0, skipped=STEPS // 10, last=5)
+LIGHTNING = Library(1e-8, 1.0, ahead=1, skipped=10, last=1)
 
 
 @dataclass(frozen=True)
 class Ramp:
-    """A range test: the rate of each step and the smoothed loss after it, up to where it was stopped."""
+    """A range test: the rate of each step and the smoothed loss there, up to where the library stops."""
 
+    library: Library
     rates: tuple[float, ...]
     losses: tuple[float, ...]
+
+    @property
+    def points(self) -> Points:
+        """What the rules look at: without the first steps and the last, up to the first that is no number."""
+        inside = slice(self.library.skipped, -self.library.last)
+        rates, losses = self.rates[inside], self.losses[inside]
+        end = next((k for k, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
+        return rates[:end], losses[:end]
+
+
+def ramp(library: Library, losses: Sequence[float]) -> Ramp:
+    """A range test from its raw losses: smoothed, and cut after the first loss above STOP times the lowest so far."""
+    mean, lowest = 0.0, math.inf
+    kept: list[float] = []
+    for step, loss in enumerate(losses):
+        mean = BETA * mean + (1 - BETA) * loss
+        kept.append(mean / (1 - BETA ** (step + 1 + library.ahead)))
+        if step and kept[-1] > STOP * lowest:
+            break
+        lowest = min(lowest, kept[-1])
+    return Ramp(library, library.rates[: len(kept)], tuple(kept))
+
+
+# ---- fastai's rules ----------------------------------------------------------------------------------------------------
+
+
+def valley(points: Points) -> float | None:
+    """fastai's default since 2.3 (`valley`): half of the way into the longest fall, which may leave steps out.
+
+    The fall is the longest decreasing subsequence, the first of its length. From where it would begin if it left none
+    out, the rule goes a third of its length, and half a third more.
+    """
+    rates, losses = points
+    if not losses:
+        return None
+    longest = [1] * len(losses)
+    start = end = 0
+    for here, loss in enumerate(losses):
+        longest[here] += max((longest[k] for k in range(here) if losses[k] > loss), default=0)
+        if longest[here] > longest[end]:
+            start, end = here - longest[here], here
+    third = (end - start) / 3
+    return rates[start + int(third) + int(third / 2)]
+
+
+def slide(points: Points, width: int = 15, threshold: float = 0.005) -> float | None:
+    """fastai's `slide` (the interval slide rule): from the right, where the curve has become calm.
+
+    Two places `width` apart move left together while the slopes of the loss under them differ by more than
+    `threshold`; the rate under the left one, before it became calm, is the choice.
+    """
+    rates, losses = points
+    right = len(losses) - 1
+    if right < width:
+        return None
+    slopes = _slopes(losses)
+    chosen = rates[right - width]
+    while right >= width and abs(slopes[right] - slopes[right - width]) > threshold:
+        chosen = rates[right - width]
+        right -= 1
+    return chosen
+
+
+def steep(points: Points) -> float | None:
+    """fastai's `steep`: where the loss falls most from a step to the next, on the logarithmic axis of rates."""
+    rates, losses = points
+    if len(losses) < 2:
+        return None
+    falls = [(losses[k + 1] - losses[k]) / math.log(rates[k + 1] / rates[k]) for k in range(len(losses) - 1)]
+    return rates[falls.index(min(falls))]
+
+
+def minimum(points: Points) -> float | None:
+    """fastai's `minimum`, and the oldest advice (its course of 2018): a tenth of the rate with the lowest loss."""
+    rates, losses = points
+    return rates[losses.index(min(losses))] / 10 if losses else None
+
+
+# ---- Lightning's rules -------------------------------------------------------------------------------------------------
+
+
+def lightning_old(points: Points) -> float | None:
+    """Lightning's `suggestion` up to 2.5.2: where the loss falls most by the step (numpy's gradient of the losses)."""
+    rates, losses = points
+    if len(losses) < 2:
+        return None
+    slopes = _slopes(losses)
+    return rates[slopes.index(min(slopes))]
+
+
+def lightning_new(points: Points) -> float | None:
+    """Lightning's `suggestion` since 2.5.3 (its change #21055): where the loss falls most by the rate itself.
+
+    By the rate itself the first steps look steepest, because their rates are next to nothing apart: users report it in
+    its issue #21141.
+    """
+    rates, losses = points
+    if len(losses) < 2:
+        return None
+    import numpy as np
+
+    return rates[int(np.gradient(np.array(losses), np.array(rates)).argmin())]
+
+
+def _slopes(values: Sequence[float]) -> list[float]:
+    """Central differences, one-sided at the ends (as numpy's gradient)."""
+    last = len(values) - 1
+    ends = [(max(k - 1, 0), min(k + 1, last)) for k in range(last + 1)]
+    return [(values[b] - values[a]) / max(1, b - a) for a, b in ends]
+
+
+RULES: dict[str, tuple[Library, Callable[[Points], float | None]]] = {
+    "valley": (FASTAI, valley),
+    "slide": (FASTAI, slide),
+    "steep": (FASTAI, steep),
+    "minimum": (FASTAI, minimum),
+    "lightning_old": (LIGHTNING, lightning_old),
+    "lightning_new": (LIGHTNING, lightning_new),
+}
+STABILITY = "stability"
+
+
+def stability(curvature: float, momentum: float) -> float:
+    """The rate above which gradient descent leaves a bowl of this curvature: 2/λ, with momentum 2(1 + β)/λ.
+
+    Polyak 1964 ("Some methods of speeding up the convergence of iteration methods") for the heavy ball; for networks
+    Cohen et al. 2021 ("Gradient descent on neural networks typically occurs at the edge of stability"). It is where
+    training breaks by theory, not a choice anyone advises.
+    """
+    return 2 * (1 + momentum) / curvature
+
+
+# ---- what they say, and what it costs ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Said:
+    """What every rule says for one kind of entry: (rule, the rates of all seeds) each. `test` is the first seed's
+    range test by fastai: the one curve that such a library shows."""
+
+    paced = False
+
+    optimizer: str
+    schedule: str
+    value: str
+    rules: tuple[tuple[str, tuple[float, ...]], ...]
+    test: Ramp
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What a rule says: the median over seeds, the lowest and the highest; the race's loss there, and the regret.
+    """A rule before the race: the median of its rates over seeds, the lowest and the highest of them.
 
-    `inside` is False when the vote lies beyond the rates that raced: then the loss is that of the nearest one, and the
-    regret at least so much. A regret is infinite where the race diverged.
+    `loss` is that of the race at the median, `regret` how much more that is than the best; infinite where the race
+    diverged. With `inside` False the vote lies beyond the rates that raced: then both are those of the nearest one.
     """
 
     rule: str
@@ -67,318 +250,222 @@ class Vote:
 
 @dataclass(frozen=True)
 class Votes:
-    """The trial of the finders for one optimizer, against the entries that share all but the rate with its best."""
-
-    paced = False
+    """The trial of the finders for one optimizer: the race's own answer, and every rule's vote."""
 
     optimizer: str
+    schedule: str
+    value: str
     best_rate: float
     best_loss: float
     votes: tuple[Vote, ...]
 
 
-def smoothed(losses: Sequence[float]) -> list[float]:
-    """The exponential mean of the losses, corrected for its start (as Adam's moments are)."""
-    mean, found = 0.0, []
-    for count, loss in enumerate(losses, start=1):
-        mean = BETA * mean + (1 - BETA) * loss
-        found.append(mean / (1 - BETA**count))
-    return found
-
-
-def ramp(rates: Sequence[float], losses: Sequence[float]) -> Ramp:
-    """A range test from its raw losses: smoothed, and cut after the first loss above STOP times the lowest so far."""
-    kept: list[float] = []
-    lowest = math.inf
-    for loss in smoothed(losses):
-        if not math.isfinite(loss):
-            break
-        kept.append(loss)
-        lowest = min(lowest, loss)
-        if len(kept) > 1 and loss > STOP * lowest:
-            break
-    return Ramp(tuple(rates[: len(kept)]), tuple(kept))
-
-
-# ---- fastai's rules: without the first tenth of the steps and the last five ----------------------------------------
-
-
-def _inner(test: Ramp) -> tuple[Sequence[float], Sequence[float]]:
-    return test.rates[STEPS // 10 : -5], test.losses[STEPS // 10 : -5]
-
-
-def valley(test: Ramp) -> float | None:
-    """fastai's default since 2.3 (after ESRI's "lr_find"): half-way along the longest falling subsequence.
-
-    The subsequence may leave steps out. From its start the rule goes a third of its length, and half a third more.
-    """
-    rates, losses = _inner(test)
-    if len(losses) < 3:
+def judged(said: Said, trials: Sequence[Trial]) -> Votes | None:
+    """The votes against the entries that share all but the rate, as they stand; None while none of them runs."""
+    kind = (said.optimizer, said.schedule, said.value)
+    same = [t for t in trials if _kind(t.entry) == kind and not t.left and math.isfinite(t.valid_loss)]
+    running = [t for t in same if t.diverged_at is None]
+    if not running:
         return None
-    longest = [1] * len(losses)
-    end = 0
-    for i in range(1, len(losses)):
-        longest[i] = 1 + max((longest[j] for j in range(i) if losses[j] > losses[i]), default=0)
-        if longest[i] > longest[end]:
-            end = i
-    start = max(0, end - longest[end])
-    third = (end - start) / 3
-    return rates[start + int(third) + int(third / 2)]
-
-
-def slide(test: Ramp, width: int = 15, threshold: float = 0.005) -> float | None:
-    """fastai's "slide" (after "interval slide" by N. Larrick): from the right, the first place where it is calm.
-
-    Two places `width` apart move left together until the slopes of the loss under them differ by less than `threshold`;
-    the rate under the left one is the choice.
-    """
-    rates, losses = _inner(test)
-    if len(losses) <= width + 1:
-        return None
-    slopes = _gradient(losses)
-    right = len(losses) - 1
-    chosen = rates[right - width]
-    while right - width >= 0 and abs(slopes[right] - slopes[right - width]) > threshold:
-        chosen = rates[right - width]
-        right -= 1
-    return chosen
-
-
-def steep(test: Ramp) -> float | None:
-    """fastai's "steep": where the loss falls most for a step on the logarithmic axis."""
-    rates, losses = _inner(test)
-    if len(losses) < 2:
-        return None
-    falls = [
-        (b - a) / (math.log(rates[k + 1]) - math.log(rates[k])) for k, (a, b) in enumerate(itertools.pairwise(losses))
-    ]
-    return rates[falls.index(min(falls))]
-
-
-def minimum(test: Ramp) -> float | None:
-    """fastai's "minimum", and the oldest advice: a tenth of the rate with the lowest loss."""
-    rates, losses = _inner(test)
-    return rates[losses.index(min(losses))] / 10 if losses else None
-
-
-# ---- Lightning's rules: without the first ten steps and the last ---------------------------------------------------
-
-
-def lightning_old(test: Ramp) -> float | None:
-    """Lightning up to 2.5.2: where the loss falls most from one step to the next."""
-    rates, losses = test.rates[10:-1], test.losses[10:-1]
-    if len(losses) < 2:
-        return None
-    slopes = _gradient(losses)
-    return rates[slopes.index(min(slopes))]
-
-
-def lightning_new(test: Ramp) -> float | None:
-    """Lightning from 2.5.3: where the loss falls most by the rate itself (numpy's gradient with the rates as places).
-
-    By the rate itself the smallest rates look steepest: their distances are next to nothing.
-    """
-    rates, losses = test.rates[10:-1], test.losses[10:-1]
-    if len(losses) < 2:
-        return None
-    import numpy as np
-
-    return rates[int(np.gradient(np.array(losses), np.array(rates)).argmin())]
-
-
-def _gradient(values: Sequence[float]) -> list[float]:
-    """Central differences, one-sided at the ends (as numpy's gradient)."""
-    last = len(values) - 1
-    return [
-        (values[min(k + 1, last)] - values[max(k - 1, 0)]) / (min(k + 1, last) - max(k - 1, 0)) for k in range(last + 1)
-    ]
-
-
-RULES: dict[str, tuple[Callable[[Ramp], float | None], tuple[float, float]]] = {
-    "valley": (valley, FASTAI),
-    "slide": (slide, FASTAI),
-    "steep": (steep, FASTAI),
-    "minimum": (minimum, FASTAI),
-    "lightning_old": (lightning_old, LIGHTNING),
-    "lightning_new": (lightning_new, LIGHTNING),
-}
-
-
-def stability(sharpness: float, momentum: float) -> float:
-    """The largest stable rate of gradient descent on a bowl of curvature `sharpness`: 2/λ, with momentum 2(1+β)/λ.
-
-    Polyak 1964 for the heavy ball; for networks, Cohen et al. 2021, "Gradient descent on neural networks typically
-    occurs at the edge of stability".
-    """
-    return 2 * (1 + momentum) / sharpness
-
-
-# ---- running them --------------------------------------------------------------------------------------------------
-
-
-def trial_of_finders(race: Race) -> Iterator[Votes | None]:
-    """The Votes for each optimizer of a race, against the race as it stands; None between two slices of work."""
-    trials = race.trials()
-    for optimizer in dict.fromkeys(trial.entry.optimizer for trial in trials):
-        running = [t for t in trials if t.entry.optimizer == optimizer and t.runs and math.isfinite(t.valid_loss)]
-        if not running:
-            continue
-        best = min(running, key=lambda trial: trial.valid_loss)
-        same = [t for t in trials if _kind(t.entry) == _kind(best.entry)]
-        found: dict[str, list[float]] | None = None
-        for found in said(race.config, best.entry, race.data, race.seeds[:MOST_SEEDS]):  # noqa: B007
-            yield None
-        yield Votes(optimizer, best.learning_rate, best.valid_loss, tuple(_votes(found or {}, same, best.valid_loss)))
+    best = min(running, key=lambda trial: trial.valid_loss)
+    known = {t.learning_rate: math.inf for t in trials if _kind(t.entry) == kind and t.diverged_at is not None}
+    known |= {t.learning_rate: t.valid_loss for t in running}
+    votes = [_vote(rule, rates, known, best.valid_loss) for rule, rates in said.rules if rates]
+    return Votes(*kind, best.learning_rate, best.valid_loss, tuple(votes))
 
 
 def _kind(entry: Entry) -> tuple[str, str, str]:
     return entry.optimizer, entry.schedule, entry.value
 
 
-def _votes(found: dict[str, list[float]], same: Sequence[Trial], best: float) -> Iterator[Vote]:
-    for rule, rates in found.items():
-        if rates:
-            rate = statistics.median(rates)
-            loss, inside = loss_at(rate, same)
-            yield Vote(rule, rate, min(rates), max(rates), loss, max(0.0, loss - best), inside)
+def _vote(rule: str, rates: Sequence[float], known: dict[float, float], best: float) -> Vote:
+    rate = statistics.median(rates)
+    loss, inside = loss_at(rate, known)
+    return Vote(rule, rate, min(rates), max(rates), loss, loss - best, inside)
 
 
-def loss_at(rate: float, trials: Sequence[Trial]) -> tuple[float, bool]:
-    """The race's loss at a rate, between its neighbours on the logarithmic axis, and whether it lies among them.
+def loss_at(rate: float, known: dict[float, float]) -> tuple[float, bool]:
+    """The loss at a rate by those `known` at others, and whether the rate lies among them.
 
-    Next to a rate that diverged it is infinite; outside it is the loss of the nearest rate.
+    Between two it is interpolated on the logarithmic axis; beside one that diverged the nearer one counts, and beyond
+    them all the last.
     """
-    points = sorted(
-        (t.learning_rate, t.valid_loss if t.diverged_at is None else math.inf) for t in trials if not t.left
-    )
-    if not points:
-        return math.nan, False
-    rates = [point[0] for point in points]
-    if not rates[0] <= rate <= rates[-1]:
-        return points[0 if rate < rates[0] else -1][1], False
-    at = next(k for k, known in enumerate(rates) if known >= rate)
-    if rates[at] == rate or at == 0:
-        return points[at][1], True
-    (low, before), (high, after) = points[at - 1], points[at]
+    rates = sorted(known)
+    if rate <= rates[0] or rate >= rates[-1]:
+        edge = rates[0] if rate <= rates[0] else rates[-1]
+        return known[edge], rate == edge
+    after = next(k for k, other in enumerate(rates) if other >= rate)
+    low, high = rates[after - 1], rates[after]
     share = math.log(rate / low) / math.log(high / low)
-    return before + share * (after - before), True
+    if math.isinf(known[low]) or math.isinf(known[high]):
+        return known[low] if share < 0.5 else known[high], True
+    return known[low] + share * (known[high] - known[low]), True
 
 
-def said(config: CompareConfig, entry: Entry, data: Dataset, seeds: Sequence[int]) -> Iterator[dict[str, list[float]]]:
-    """What every rule says for each seed: rule → rates. Yields what is known so far between two slices of work."""
-    found: dict[str, list[float]] = {rule: [] for rule in RULES}
-    ramps: dict[tuple[float, float], list[Ramp]] = {}
-    for ramps in range_tests(config, entry, data, seeds):  # noqa: B007
-        yield found
-    for rule, (choose, limits) in RULES.items():
-        chosen = [choose(test) for test in ramps.get(limits, [])]
-        found[rule] = [rate for rate in chosen if rate is not None]
-    yield found
+# ---- running them ------------------------------------------------------------------------------------------------------
+
+
+def listen(config: CompareConfig, trials: Sequence[Trial], data: Dataset, seeds: Sequence[int]) -> Iterator[Said | None]:
+    """Ask every rule, for each optimizer of a race: with the schedule and the value of its best entry so far.
+
+    A schedule plays no part in a range test, the other settings do. None between two slices of work.
+    """
+    for optimizer in dict.fromkeys(trial.entry.optimizer for trial in trials):
+        own = [trial for trial in trials if trial.entry.optimizer == optimizer]
+        best = min(own, key=lambda trial: trial.valid_loss if trial.runs else math.inf)
+        yield from ask(config, best.entry, data, seeds[:MOST_SEEDS])
+
+
+def ask(config: CompareConfig, entry: Entry, data: Dataset, seeds: Sequence[int]) -> Iterator[Said | None]:
+    """What every rule says of an entry's setting; nothing when its network is too large for a range test."""
+    try:
+        ramps = yield from range_tests(config, entry, data, seeds)
+    except ConfigError:
+        return
+    rules = {rule: tuple(_said(choose, ramps[library])) for rule, (library, choose) in RULES.items()}
     if entry.optimizer == "sgd":
-        found["stability"] = []
-        for sharpness in sharpnesses(config, entry, data, seeds[:4]):
-            if sharpness > 0:
-                found["stability"].append(stability(sharpness, config.momentum))
-            yield found
+        curved = yield from curvatures(config, entry, data, seeds[:CURVED])
+        lane = _lane(config, entry, seeds[:1])
+        rules[STABILITY] = tuple(stability(value, lane.momentum) for value in curved if value > 0)
+    yield Said(entry.optimizer, entry.schedule, entry.value, tuple(rules.items()), ramps[FASTAI][0])
+
+
+def _said(choose: Callable[[Points], float | None], ramps: Sequence[Ramp]) -> Iterator[float]:
+    for test in ramps:
+        rate = choose(test.points)
+        if rate is not None:
+            yield rate
 
 
 def range_tests(
     config: CompareConfig, entry: Entry, data: Dataset, seeds: Sequence[int]
-) -> Iterator[dict[tuple[float, float], list[Ramp]]]:
-    """Both range tests from every seed, in one stack; empty until they are done, a slice of work at a time."""
-    import time
+) -> Generator[None, None, dict[Library, list[Ramp]]]:
+    """Both libraries' range tests from every seed, all in one stack: the rate is a number of a member.
 
+    Starts, order of rows and batches are those of the race. ConfigError when the machine is too small for it.
+    """
     import torch
 
     from bigmodel.networks import build, threads
-    from bigmodel.train.course import SLICE, begin
+    from bigmodel.train.course import begin
 
     lane = _lane(config, entry, [seed for _ in (FASTAI, LIGHTNING) for seed in seeds])
     stack = build(lane, data)
     optimizer = begin(lane, stack, data).optimizer
-    rates = torch.stack([torch.logspace(math.log10(low), math.log10(high), STEPS) for low, high in (FASTAI, LIGHTNING)])
-    spread = rates.repeat_interleave(len(seeds), 0)
+    rates = torch.tensor([library.rates for library in (FASTAI, LIGHTNING) for _ in seeds], dtype=torch.float32)
     losses: list[torch.Tensor] = []
-    begun = time.perf_counter()
-    for step, (x, target) in enumerate(_batches(data, stack.seeds, lane.batch)):
+    for step, (x, target) in enumerate(_batches(lane, data)):
         with threads(1), torch.inference_mode():
-            optimizer.retune(rate=spread[:, step])
+            optimizer.retune(rate=rates[:, step])
             losses.append(stack.learn(x[stack.seed_of], target[stack.seed_of]))
             optimizer.step()
-        if time.perf_counter() - begun > SLICE:
-            yield {}
-            begun = time.perf_counter()
+        yield
     table = torch.stack(losses, 1).tolist()
-    yield {
-        limits: [ramp(rates[k].tolist(), row) for row in table[k * len(seeds) : (k + 1) * len(seeds)]]
-        for k, limits in enumerate((FASTAI, LIGHTNING))
-    }
+    found: dict[Library, list[Ramp]] = {FASTAI: [], LIGHTNING: []}
+    for place, row in enumerate(table):
+        library = FASTAI if place < len(seeds) else LIGHTNING
+        found[library].append(ramp(library, row))
+    return found
 
 
-def _lane(config: CompareConfig, entry: Entry, seeds: Sequence[int]) -> Any:
+def _lane(config: CompareConfig, entry: Entry, seeds: Sequence[int]) -> Lane:
     from bigmodel.compare.entries import Lane, settings
 
     shared: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(Setting)} | settings(config, entry)
-    shared |= {"schedule": "constant"}
+    shared |= {"schedule": "constant", "warmup": 0.0}
     return Lane(**shared, runners=tuple((entry.learning_rate, seed) for seed in seeds))
 
 
-def _batches(data: Dataset, seeds: Sequence[int], batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """STEPS batches, each seed in the order of rows that it has in the race: epoch after epoch."""
+def _batches(lane: Lane, data: Dataset) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """STEPS batches, each seed in the order of rows that it has in the race, epoch after epoch."""
     import torch
 
     x, y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.y)
-    targets = torch.eye(len(data.classes))[y]
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    share = lane.label_smoothing
+    targets = torch.eye(len(data.classes))[y] * (1 - share) + share / len(data.classes)
+    generators = [torch.Generator().manual_seed(seed) for seed in dict.fromkeys(seed for _, seed in lane.members)]
+    fewest = 2 if lane.normalisation == "batch" else 1
     given = 0
     while given < STEPS:
         order = torch.stack([torch.randperm(len(x), generator=generator) for generator in generators])
-        for rows in torch.split(order, batch, 1):
-            if given < STEPS and rows.shape[1] > 1:
+        for rows in torch.split(order, lane.batch, 1):
+            if given < STEPS and rows.shape[1] >= fewest:
                 given += 1
                 yield x[rows], targets[rows].transpose(1, 2).contiguous()
 
 
-def sharpnesses(config: CompareConfig, entry: Entry, data: Dataset, seeds: Sequence[int]) -> Iterator[float]:
-    """The largest eigenvalue of the training loss's Hessian at the start, from each seed."""
+def curvatures(
+    config: CompareConfig, entry: Entry, data: Dataset, seeds: Sequence[int]
+) -> Generator[None, None, list[float]]:
+    """λmax of each seed's start: the largest eigenvalue of the Hessian of the loss on the training part.
+
+    Penalties and dropout are left out; of a large part, or with a large network, only the first rows count.
+    """
     import torch
 
     from bigmodel.networks import build, export, threads
 
-    stack = build(_lane(config, entry, seeds), data)
-    x, y = torch.from_numpy(data.train.x[:ROWS]), torch.from_numpy(data.train.y[:ROWS])
+    lane = _lane(config, entry, seeds)
+    stack = build(lane, data)
+    rows = max(2, min(MOST_ROWS, WORK // stack.shape.parameters))
+    x, y = torch.from_numpy(data.train.x[:rows]), torch.from_numpy(data.train.y[:rows])
+    found = []
     for member in range(len(stack.alive)):
-        network = export(stack, member)
-        for module in network.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.eval()
         with threads(1):
-            value = sharpness(network, x, y, config.loss)
-        yield value
+            turn = hessian(export(stack, member), x, y, config.loss)
+        found.append((yield from largest(turn)))
+    return found
 
 
-def sharpness(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, loss: str) -> float:
-    """Power iteration on Hessian-vector products (Pearlmutter 1994): a gradient of a gradient, no matrix is made."""
+Turn = Callable[["torch.Tensor | None"], "torch.Tensor"]
+"""A matrix by what it makes of a vector; of None it makes a vector to begin with."""
+
+
+def hessian(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, loss: str) -> Turn:
+    """The Hessian of a network's loss: a gradient of a gradient (Pearlmutter 1994), no matrix is made."""
     import torch
 
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.eval()
     parameters = [p for p in network.parameters() if p.requires_grad]
     outputs = network(x)
     if loss == "mse":
         error = torch.nn.functional.mse_loss(outputs, torch.eye(outputs.shape[1])[y])
     else:
         error = torch.nn.functional.cross_entropy(outputs, y)
-    slopes = torch.autograd.grad(error, parameters, create_graph=True)
-    flat = torch.cat([slope.reshape(-1) for slope in slopes])
-    vector = torch.randn(len(flat), generator=torch.Generator().manual_seed(0))
-    vector /= vector.norm()
-    value = 0.0
-    for _ in range(ITERATIONS):
-        product = torch.autograd.grad(flat @ vector, parameters, retain_graph=True, allow_unused=True)
-        parts = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, product, strict=True)]
-        turned = torch.cat([part.reshape(-1) for part in parts])
-        before, value = value, float(turned @ vector)
-        length = float(turned.norm())
-        if length == 0 or abs(value - before) < 1e-3 * abs(value):
+    flat = torch.cat([g.reshape(-1) for g in torch.autograd.grad(error, parameters, create_graph=True)])
+
+    def turn(vector: torch.Tensor | None) -> torch.Tensor:
+        if vector is None:
+            return torch.randn(len(flat), generator=torch.Generator().manual_seed(0))
+        turned = torch.autograd.grad(flat @ vector, parameters, retain_graph=True, materialize_grads=True)
+        return torch.cat([g.reshape(-1) for g in turned])
+
+    return turn
+
+
+def largest(turn: Turn) -> Generator[None, None, float]:
+    """The largest eigenvalue of a symmetric matrix by power iteration, a step at a time.
+
+    The iteration finds the one farthest from 0. Where that is negative, the matrix is shifted by it and searched again.
+    """
+    from bigmodel.networks import threads
+
+    value = shift = 0.0
+    for _ in range(2):
+        vector, value = turn(None), math.inf
+        vector = vector / vector.norm()
+        for _ in range(ITERATIONS):
+            with threads(1):
+                turned = turn(vector) - shift * vector
+                before, value = value, float(turned @ vector)
+                length = float(turned.norm())
+            yield
+            if not math.isfinite(length) or length == 0 or abs(value - before) <= 1e-4 * abs(value):
+                break
+            vector = turned / length
+        if value >= 0 or shift:
             break
-        vector = turned / length
-    return value
+        shift = value
+    return value + shift
