@@ -7,13 +7,14 @@ The gain is shown on the test part, which nobody chose by. This module imports t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from bigmodel.compare.race import Heat, Race
+from bigmodel.datasets import Part
 from bigmodel.networks import chunk_rows, predict, threads
 
 POOL = 64
@@ -25,7 +26,8 @@ MOST = 16
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Who was taken, and how often: (trial, seed, times). Then the best single member and all of them together."""
+    """Who was taken, and how often: (trial, seed, times). Then the best single member and all of them together: losses
+    on validation and on the test part, accuracies on the test part."""
 
     paced = False
 
@@ -36,6 +38,7 @@ class Ensemble:
     test_loss: float
     single_accuracy: float
     accuracy: float
+    rows: int
 
 
 def gather(race: Race) -> Iterator[Ensemble | None]:
@@ -43,36 +46,26 @@ def gather(race: Race) -> Iterator[Ensemble | None]:
     pool = _pool(race)
     if not pool:
         return
-    parts: list[np.ndarray] = []
-    for part in (race.data.valid, race.data.test):
+    valid, test = race.data.valid, race.data.test
+    guesses: list[np.ndarray] = []
+    for part in (valid, test):
         rows = np.zeros((len(pool), len(part.y), len(race.data.classes)), dtype=np.float32)
-        for heat in {id(heat): heat for heat, _ in pool}.values():
-            at = [k for k, (own, _) in enumerate(pool) if own is heat]
-            members = [heat.course.stack.alive.index(pool[k][1]) for k in at]
-            size = chunk_rows(heat.course.stack)
-            for start in range(0, len(part.y), size):
-                with threads(1):
-                    guess = predict(heat.course.stack, torch.from_numpy(part.x[start : start + size]))
-                rows[at, start : start + size] = guess[members].numpy()
-                yield None
-        parts.append(rows)
-    valid, test = parts
-    times = choose(valid, race.data.valid.y)
-    together = np.average(test, axis=0, weights=times)
-    mixed = np.average(valid, axis=0, weights=times)
-    best = int(np.argmin([log_loss(row, race.data.valid.y) for row in valid]))
+        yield from _guess(pool, part, rows)
+        guesses.append(rows)
+    sure = guesses[0][:, np.arange(len(valid.y)), valid.y]
+    times = choose(sure)
+    best = int(np.argmin(_losses(sure)))
+    single, together = guesses[1][best], np.average(guesses[1], axis=0, weights=times)
+    places = [k for k in np.argsort(-np.array(times), kind="stable") if times[k]]
     yield Ensemble(
-        chosen=tuple(
-            (int(pool[k][0].places[pool[k][1]]), race.seeds[int(pool[k][0].seeds[pool[k][1]])], times[k])
-            for k in np.argsort(-np.array(times), kind="stable")
-            if times[k]
-        ),
-        single_valid_loss=log_loss(valid[best], race.data.valid.y),
-        valid_loss=log_loss(mixed, race.data.valid.y),
-        single_test_loss=log_loss(test[best], race.data.test.y),
-        test_loss=log_loss(together, race.data.test.y),
-        single_accuracy=float((test[best].argmax(1) == race.data.test.y).mean()),
-        accuracy=float((together.argmax(1) == race.data.test.y).mean()),
+        chosen=tuple((*_who(race, *pool[k]), times[k]) for k in places),
+        single_valid_loss=float(_losses(sure)[best]),
+        valid_loss=float(_losses(np.average(sure, axis=0, weights=times))),
+        single_test_loss=float(_losses(single[np.arange(len(test.y)), test.y])),
+        test_loss=float(_losses(together[np.arange(len(test.y)), test.y])),
+        single_accuracy=float((single.argmax(1) == test.y).mean()),
+        accuracy=float((together.argmax(1) == test.y).mean()),
+        rows=len(test.y),
     )
 
 
@@ -88,24 +81,41 @@ def _pool(race: Race) -> list[tuple[Heat, int]]:
     return [(race.heats[number], member) for _, number, member in sorted(found)[:POOL]]
 
 
-def choose(probabilities: np.ndarray, truth: np.ndarray) -> list[int]:
-    """How often each of the members (M, rows, classes) is taken."""
-    losses = [log_loss(row, truth) for row in probabilities]
-    times = [0] * len(probabilities)
+def _who(race: Race, heat: Heat, member: int) -> tuple[int, int]:
+    """The trial and the seed of a member."""
+    return int(heat.places[member]), race.seeds[int(heat.seeds[member])]
+
+
+def _guess(pool: list[tuple[Heat, int]], part: Part, rows: np.ndarray) -> Iterator[None]:
+    """Fill in what the members of the pool give each row of a part, stack by stack."""
+    for heat in {id(heat): heat for heat, _ in pool}.values():
+        at = [k for k, (own, _) in enumerate(pool) if own is heat]
+        members = [heat.course.stack.alive.index(pool[k][1]) for k in at]
+        size = chunk_rows(heat.course.stack)
+        for start in range(0, len(part.y), size):
+            with threads(1):
+                guess = predict(heat.course.stack, torch.from_numpy(part.x[start : start + size]))
+            rows[at, start : start + size] = guess[members].numpy()
+            yield None
+
+
+def choose(sure: np.ndarray) -> list[int]:
+    """How often each member is taken; `sure` (members, rows) is what it gives the true class of each row."""
+    losses = _losses(sure)
+    times = [0] * len(sure)
     first = int(np.argmin(losses))
     times[first] = 1
-    total, lowest = probabilities[first].astype(np.float64), losses[first]
+    total, lowest = sure[first].astype(np.float64), losses[first]
     for count in range(2, MOST + 1):
-        tried = [log_loss((total + row) / count, truth) for row in probabilities]
+        tried = _losses((total + sure) / count)
         pick = int(np.argmin(tried))
         if tried[pick] >= lowest:
             break
         times[pick] += 1
-        total, lowest = total + probabilities[pick], tried[pick]
+        total, lowest = total + sure[pick], tried[pick]
     return times
 
 
-def log_loss(probabilities: np.ndarray, truth: np.ndarray | Sequence[int]) -> float:
-    """-log P(true class), the mean over rows."""
-    picked = np.asarray(probabilities)[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(picked, 1e-7, 1.0)).mean())
+def _losses(sure: np.ndarray) -> np.ndarray:
+    """-log P(true class), the mean over the last axis."""
+    return np.asarray(-np.log(np.clip(sure, 1e-7, 1.0)).mean(-1))

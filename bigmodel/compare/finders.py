@@ -263,13 +263,13 @@ class Votes:
 def judged(said: Said, trials: Sequence[Trial]) -> Votes | None:
     """The votes against the entries that share all but the rate, as they stand; None while none of them runs."""
     kind = (said.optimizer, said.schedule, said.value)
-    same = [t for t in trials if _kind(t.entry) == kind and not t.left and math.isfinite(t.valid_loss)]
-    running = [t for t in same if t.diverged_at is None]
+    same = [trial for trial in trials if _kind(trial.entry) == kind]
+    running = [trial for trial in same if trial.runs and math.isfinite(trial.valid_loss)]
     if not running:
         return None
     best = min(running, key=lambda trial: trial.valid_loss)
-    known = {t.learning_rate: math.inf for t in trials if _kind(t.entry) == kind and t.diverged_at is not None}
-    known |= {t.learning_rate: t.valid_loss for t in running}
+    known = {trial.learning_rate: math.inf for trial in same if trial.diverged_at is not None}
+    known |= {trial.learning_rate: trial.valid_loss for trial in running}
     votes = [_vote(rule, rates, known, best.valid_loss) for rule, rates in said.rules if rates]
     return Votes(*kind, best.learning_rate, best.valid_loss, tuple(votes))
 
