@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bigmodel.compare import CompareConfig, lines
 from bigmodel.compare.answer import answer
-from bigmodel.compare.finders import RULES, STABILITY, Said, Vote, ask, judged
+from bigmodel.compare.finders import RULES, STABILITY, Said, Vote, around, ask, judged
 from bigmodel.compare.race import Race, run
 from bigmodel.config import bounded, check, limits_of, several
 from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset
@@ -160,20 +160,6 @@ def _regret(case: Case, vote: Vote) -> str:
         return "*∞*"
     shown = f"{'≥ ' if not vote.inside else ''}{vote.regret:.3f}"
     return f"**{shown}**" if among(case, vote) else shown
-
-
-def around(best: float, rates: Sequence[float], equals: Sequence[float]) -> tuple[float, ...]:
-    """The unbroken stretch of `equals` round the best of all `rates`.
-
-    A rate far off whose seeds scatter widely may be no different by the numbers alone; it is no neighbour.
-    """
-    ordered = sorted(rates)
-    at = low = high = ordered.index(best)
-    while low > 0 and ordered[low - 1] in equals:
-        low -= 1
-    while high < len(ordered) - 1 and ordered[high + 1] in equals:
-        high += 1
-    return tuple(ordered[low : at + 1] + ordered[at + 1 : high + 1])
 
 
 def among(case: Case, vote: Vote) -> bool:

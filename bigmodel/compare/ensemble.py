@@ -2,20 +2,20 @@
 
 Greedy selection with replacement (Caruana et al. 2004, "Ensemble selection from libraries of models"): beginning with
 the best member, take in whichever lowers the validation loss of the mean of the probabilities most, until none does.
-The gain is shown on the test part, which nobody chose by. This module imports torch; import it when a job starts.
+The gain is shown on the test part, which nobody chose by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from bigmodel.compare.race import Heat, Race
-from bigmodel.datasets import Part
-from bigmodel.networks import chunk_rows, predict, threads
+if TYPE_CHECKING:
+    from bigmodel.compare.race import Heat, Race
+    from bigmodel.datasets import Part
 
 POOL = 64
 """Members to choose from: the best of the race."""
@@ -88,6 +88,10 @@ def _who(race: Race, heat: Heat, member: int) -> tuple[int, int]:
 
 def _guess(pool: list[tuple[Heat, int]], part: Part, rows: np.ndarray) -> Iterator[None]:
     """Fill in what the members of the pool give each row of a part, stack by stack."""
+    import torch
+
+    from bigmodel.networks import chunk_rows, predict, threads
+
     for heat in {id(heat): heat for heat, _ in pool}.values():
         at = [k for k, (own, _) in enumerate(pool) if own is heat]
         members = [heat.course.stack.alive.index(pool[k][1]) for k in at]

@@ -302,6 +302,20 @@ def loss_at(rate: float, known: dict[float, float]) -> tuple[float, bool]:
     return known[low] + share * (known[high] - known[low]), True
 
 
+def around(best: float, rates: Sequence[float], equals: Sequence[float]) -> tuple[float, ...]:
+    """The unbroken stretch of `equals` round the best of all `rates`.
+
+    A rate far off whose seeds scatter widely may be no different by the numbers alone; it is no neighbour.
+    """
+    ordered = sorted(rates)
+    low = high = ordered.index(best)
+    while low > 0 and ordered[low - 1] in equals:
+        low -= 1
+    while high < len(ordered) - 1 and ordered[high + 1] in equals:
+        high += 1
+    return tuple(ordered[low : high + 1])
+
+
 # ---- running them ------------------------------------------------------------------------------------------------------
 
 

@@ -55,43 +55,67 @@ class HalvedRow(Protocol):
     def wrongly(self) -> Sequence[int]: ...
 
 
-def knob_map(cells: CellsRow | None, label: str, equals: Sequence[int], words: Words) -> go.Figure:
-    """The loss of every pair of a rate and another knob's value; `label` names that knob.
+def knob_map(maps: Sequence[tuple[str, CellsRow]], equals: Sequence[int], words: Words) -> go.Figure:
+    """The loss of every pair of a rate and another knob's value: (name of the knob, its cells) each.
 
-    `equals` are the numbers of the best trial, and of those that cannot be told apart from it.
+    `equals` are the numbers of the best trial, and of those that cannot be told apart from it. With several knobs a
+    switch shows one at a time.
     """
-    if cells is None:
-        return draw(words["rate"], "", [], waiting=((-4, 0), (0, 1)), meta={"caption": words["map.caption"]})
+    traces: list[Trace] = []
+    owners: list[int] = []
+    axes: list[dict[str, Any]] = []
+    for place, (label, cells) in enumerate(maps):
+        own, layout = _map(label, cells, equals, words)
+        traces += own
+        owners += [place] * len(own)
+        axes.append(layout)
+    looks = [
+        {
+            "label": label, "title": label, "layout": axes[place],
+            "hidden": [k for k, owner in enumerate(owners) if owner != place],
+        }
+        for place, (label, _) in enumerate(maps)
+    ]  # fmt: skip
+    return draw(
+        words["rate"],
+        "",
+        traces,
+        waiting=((-4, 0), (0, 1)),
+        legend=LEGEND,
+        meta={"caption": words["map.caption"], "note": words["map.note"] if maps else "", "switch": looks[1:] and looks},
+        **(axes[0] if axes else {}),
+    )
+
+
+def _map(
+    label: str, cells: CellsRow, equals: Sequence[int], words: Words
+) -> tuple[list[Trace], dict[str, Any]]:
+    """The traces of one knob's map, and its axes."""
     sparse = cells.filled < SPARSE
-    x = list(cells.rates) if sparse else [f"{rate:.3g}" for rate in cells.rates]
     wide = sparse and _wide(cells.values)
+    x: list[Any] = list(cells.rates) if sparse else [f"{rate:.3g}" for rate in cells.rates]
     y: list[Any] = [float(value) for value in cells.values] if wide else list(cells.values)
     places = [
-        (x[j], y[i], cells.losses[i][j], number_)
+        (x[j], y[i], cells.losses[i][j], trial)
         for i, row in enumerate(cells.trials)
-        for j, number_ in enumerate(row)
-        if number_ >= 0
+        for j, trial in enumerate(row)
+        if trial >= 0
     ]
-    filled = _dots(places) if sparse else _cells(cells, x, y)
     broken = [(a, b) for a, b, loss, _ in places if not math.isfinite(loss)]
     best = [(a, b) for a, b, _, trial in places if trial in equals[:1]]
     same = [(a, b) for a, b, _, trial in places if trial in equals[1:]]
-    across = {"type": "log", "tickformat": "~g"} if sparse else {"type": "category", "showgrid": False}
-    up = {"type": "log", "tickformat": "~g"} if wide else {"type": "category", "showgrid": False}
-    return draw(
-        words["rate"],
-        label,
-        [
-            filled,
-            _marks(broken, words["diverged"], {"symbol": "x", "size": 9, "color": GREY}),
-            _marks(same, words["equals"], {"symbol": "circle-open", "size": 15, "color": "#ffffff", "line": {"width": 2}}),
-            _marks(best, words["best"], {"symbol": "star", "size": 15, "color": "#ffd75e"}),
-        ],
-        xaxis=across,
-        yaxis=up,
-        legend=LEGEND,
-        meta={"caption": words["map.caption"], "note": words["map.note"]},
-    )
+    ring = {"symbol": "circle-open", "size": 22, "color": "#ffd75e", "line": {"width": 2}}
+    star = {"symbol": "star-open", "size": 24, "color": "#ffd75e", "line": {"width": 2}}
+    own = [
+        _dots(places) if sparse else _cells(cells, x, y),
+        _marks(broken, words["diverged"], {"symbol": "x", "size": 9, "color": GREY}),
+        _marks(same, words["equals"], ring),
+        _marks(best, words["best"], star),
+    ]
+    logarithmic, named = {"type": "log", "tickformat": "~g"}, {"type": "category", "showgrid": False}
+    across = {**(logarithmic if sparse else named), "title": {"text": words["rate"]}}
+    up = {**(logarithmic if wide else named), "title": {"text": label}}
+    return own, {"xaxis": across, "yaxis": up}
 
 
 def _wide(values: Sequence[str]) -> bool:
@@ -170,8 +194,11 @@ def knob_weights(weights: Sequence[WeightRow], names: Mapping[str, str], words: 
     )
 
 
-def halving(lines: Sequence[Mapping[int, float]], halved: HalvedRow | None, words: Words) -> go.Figure:
-    """All curves of a race; where halving would have cut one off it goes on faintly, in colour if that was wrong."""
+def halving(lines: Sequence[Mapping[int, float]], halved: HalvedRow | None, words: Words, note: str = "") -> go.Figure:
+    """All curves of a race; where halving would have cut one off it goes on faintly, in colour if that was wrong.
+
+    `note` says in words what it would have saved and cost.
+    """
     thrown = dict(halved.thrown) if halved else {}
     wrong = set(halved.wrongly) if halved else set()
     traces: list[Trace] = []
@@ -197,7 +224,7 @@ def halving(lines: Sequence[Mapping[int, float]], halved: HalvedRow | None, word
         yaxis={"type": "log"},
         waiting=((0, 10), (-2, 0)),
         legend=LEGEND,
-        meta={"caption": words["halving.caption"]},
+        meta={"caption": words["halving.caption"], "note": note},
     )
 
 
@@ -206,3 +233,12 @@ def _line(rows: Sequence[tuple[int, float]], name: str, colour: str, group: str,
         "type": "scatter", "mode": "lines", "x": [row[0] for row in rows], "y": [number(row[1]) for row in rows],
         "name": name, "legendgroup": group, "showlegend": legend, "line": {"color": colour, "width": 2},
     }  # fmt: skip
+
+
+def along(share: float) -> str:
+    """The colour of an entry among all: 1 is the best, 0 the worst; reads on light and dark."""
+    stations = ((138, 138, 138), (86, 150, 205), (0, 158, 115))
+    at = min(max(share, 0.0), 1.0) * (len(stations) - 1)
+    low = min(int(at), len(stations) - 2)
+    mixed = (round(a + (b - a) * (at - low)) for a, b in zip(stations[low], stations[low + 1], strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bigmodel.compare.court import Case, FindersConfig, among, around, hear, page
-from bigmodel.compare.finders import RULES, STABILITY, Vote
+from bigmodel.compare.court import Case, FindersConfig, among, hear, page
+from bigmodel.compare.finders import RULES, STABILITY, Vote, around
 from bigmodel.errors import ConfigError
 
 
