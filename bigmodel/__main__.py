@@ -2,6 +2,7 @@
 
     python -m bigmodel train --dataset article
     python -m bigmodel compare --rates 0.001,0.01,0.1 --json
+    python -m bigmodel finders --out FINDERS.md
     python -m bigmodel generate --prompt "I love" --seed 1
     python -m bigmodel transcribe talk.m4a
     python -m bigmodel models | bench | recipe NAME
@@ -119,7 +120,7 @@ def add_config(sub: argparse.ArgumentParser, config: type, *, leave_out: tuple[s
         if f.name in leave_out or f.name in taken:
             continue
         default = f.default if f.default is not MISSING else None
-        shown = ",".join(f"{v:g}" for v in default) or "none" if isinstance(default, tuple) else default
+        shown = ",".join(map(_shown, default)) or "none" if isinstance(default, tuple) else default
         info = strings.get(f"{job}.{f.name}.info", "").replace("%", "%%")
         sub.add_argument(
             f"--{f.name.replace('_', '-')}",
@@ -128,6 +129,10 @@ def add_config(sub: argparse.ArgumentParser, config: type, *, leave_out: tuple[s
             metavar=f.name.upper(),
             help=f"{info} (default {shown})".strip(),
         )
+
+
+def _shown(item: Any) -> str:
+    return item if isinstance(item, str) else f"{item:g}"
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:
@@ -262,7 +267,7 @@ def _compare(parsed: argparse.Namespace) -> Iterator[Any]:
     ranking = [{**asdict(row), **asdict(row.entry)} for row in rank(race.rounds[-1]).ranking]
     found = answer(race.rounds[-1].trials, lines(race.rounds))
     verdict = next((asdict(event) for event in judge(race) if event is not None), None)
-    told = {"ranking": ranking, "answer": asdict(found) if found else None, "test": verdict}
+    told = {"ranking": ranking, "answer": asdict(found) if found else None, "test": verdict, "finders": _votes(race)}
     yield Result({**told, "seconds": race.seconds, "dataset": data.name, "config": asdict(config)})
 
 
@@ -278,7 +283,40 @@ def _ranking(values: dict[str, Any], language: str) -> str:
         told.append(say("cli.compare.answer", language, equals=", ".join(equals), cheapest=names[found["cheapest"]]))
     if isinstance(values["test"], dict):
         told.append(say("cli.compare.verdict", language, **values["test"]))
+    for case in values["finders"]:
+        for vote in case["votes"]:
+            rule = say(f"chart.rule.{vote['rule']}", language)
+            told.append(say("cli.compare.vote", language, **{**vote, "rule": rule, "optimizer": case["optimizer"]}))
     return "\n".join(told) + "\n"
+
+
+def _votes(race: Any) -> list[dict[str, Any]]:
+    """What the finders say of a race that has ended."""
+    from bigmodel.compare.finders import Said, judged, listen
+
+    trials = race.trials()
+    said = listen(race.config, trials, race.data, race.seeds) if race.config.finders else ()
+    votes = [judged(event, trials) for event in said if isinstance(event, Said)]
+    return [asdict(found) for found in votes if found is not None]
+
+
+def _add_finders(sub: argparse.ArgumentParser) -> None:
+    from bigmodel.compare.court import FindersConfig
+
+    sub.add_argument("--out", default="FINDERS.md", metavar="FILE", help=say("cli.finders.out"))
+    add_config(sub, FindersConfig)
+
+
+def _finders(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.compare.court import FindersConfig, hear, page
+
+    config = read_config(parsed, FindersConfig)
+    cases = []
+    for case in _until_interrupted(hear(config)):
+        cases.append(case)
+        yield case
+    Path(parsed.out).write_text(page(cases, config), encoding="utf-8")
+    yield Result({"page": parsed.out, "cases": [asdict(case) for case in cases], "config": asdict(config)})
 
 
 def _until_interrupted(events: Iterator[Any]) -> Iterator[Any]:
@@ -408,6 +446,7 @@ def _recipe(parsed: argparse.Namespace) -> Iterator[Any]:
 JOBS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Iterator[Any]]]] = {
     "train": (_add_train, _train),
     "compare": (_add_compare, _compare),
+    "finders": (_add_finders, _finders),
     "generate": (_add_generate, _generate),
     "transcribe": (_add_transcribe, _transcribe),
     "models": (_add_models, _models),

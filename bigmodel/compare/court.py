@@ -84,7 +84,8 @@ def hear(config: FindersConfig) -> Iterator[Case]:
             best = trials[found.best]
             said = next(event for event in ask(race.config, best.entry, data, race.seeds) if isinstance(event, Said))
             votes = judged(said, trials)
-            equals = around(best.learning_rate, [trial.learning_rate for trial in trials], [trials[k].learning_rate for k in found.equals])
+            raced = [trial.learning_rate for trial in trials]
+            equals = around(best.learning_rate, raced, [raced[place] for place in found.equals])
             told = votes.votes if votes else ()
             yield Case(
                 *(name, optimizer, best.learning_rate, best.valid_loss, best.valid_accuracy), equals, told, race.seconds

@@ -105,7 +105,7 @@ def ramp(library: Library, losses: Sequence[float]) -> Ramp:
     return Ramp(library, library.rates[: len(kept)], tuple(kept))
 
 
-# ---- fastai's rules ----------------------------------------------------------------------------------------------------
+# ---- fastai's rules ------------------------------------------------------------------------------------------------
 
 
 def valley(points: Points) -> float | None:
@@ -160,7 +160,7 @@ def minimum(points: Points) -> float | None:
     return rates[losses.index(min(losses))] / 10 if losses else None
 
 
-# ---- Lightning's rules -------------------------------------------------------------------------------------------------
+# ---- Lightning's rules ---------------------------------------------------------------------------------------------
 
 
 def lightning_old(points: Points) -> float | None:
@@ -214,7 +214,7 @@ def stability(curvature: float, momentum: float) -> float:
     return 2 * (1 + momentum) / curvature
 
 
-# ---- what they say, and what it costs ----------------------------------------------------------------------------------
+# ---- what they say, and what it costs ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -316,10 +316,12 @@ def around(best: float, rates: Sequence[float], equals: Sequence[float]) -> tupl
     return tuple(ordered[low : high + 1])
 
 
-# ---- running them ------------------------------------------------------------------------------------------------------
+# ---- running them --------------------------------------------------------------------------------------------------
 
 
-def listen(config: CompareConfig, trials: Sequence[Trial], data: Dataset, seeds: Sequence[int]) -> Iterator[Said | None]:
+def listen(
+    config: CompareConfig, trials: Sequence[Trial], data: Dataset, seeds: Sequence[int]
+) -> Iterator[Said | None]:
     """Ask every rule, for each optimizer of a race: with the schedule and the value of its best entry so far.
 
     A schedule plays no part in a range test, the other settings do. None between two slices of work.

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bigmodel.compare import Entry, Trial
 
@@ -24,7 +24,7 @@ FEWEST = 6
 """Entries below which no weight is told: there would be nothing to learn it from."""
 
 
-# ---- the cells of a heat map -------------------------------------------------------------------------------------------
+# ---- the cells of a heat map ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ def varied(trials: Sequence[Trial]) -> tuple[str, ...]:
 
 def part(entry: Entry, knob: str) -> float | str:
     """The value of one of KNOBS."""
-    known = {"rate": entry.learning_rate, "optimizer": entry.optimizer, "schedule": entry.schedule}
-    return known.get(knob, entry.value)
+    if knob == "rate":
+        return entry.learning_rate
+    return {"optimizer": entry.optimizer, "schedule": entry.schedule}.get(knob, entry.value)
 
 
 def cells(trials: Sequence[Trial], knob: str) -> Cells | None:
@@ -84,7 +85,7 @@ def order(value: object) -> tuple[int, float, str]:
         return 1, 0.0, str(value)
 
 
-# ---- what matters ------------------------------------------------------------------------------------------------------
+# ---- what matters --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _shares(surface: np.ndarray, names: Sequence[str]) -> tuple[Weight, ...]:
     return tuple(sorted(found, key=lambda weight: -weight.share))
 
 
-# ---- successive halving ------------------------------------------------------------------------------------------------
+# ---- successive halving --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def replay(lines: Sequence[Mapping[int, float]], epochs: int, equals: Sequence[i
     for epoch, kept in rungs(len(lines), epochs):
         trained += len(running) * (epoch - last)
         last = epoch
-        running.sort(key=lambda k: _at(lines[k], epoch))  # noqa: B023, it is sorted at once
+        running.sort(key=lambda k: _at(lines[k], epoch))
         thrown += [(k, epoch) for k in running[kept:]]
         del running[kept:]
     trained += len(running) * (epochs - last)

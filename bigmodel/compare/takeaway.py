@@ -32,7 +32,7 @@ class Where:
     target: str = ""
 
 
-# ---- numbers -----------------------------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------------------------
 
 
 def as_csv(config: CompareConfig, trials: Sequence[Trial], answer: Answer | None, seeds: Sequence[int]) -> str:
@@ -82,7 +82,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-# ---- scripts -----------------------------------------------------------------------------------------------------------
+# ---- scripts -------------------------------------------------------------------------------------------------------
 
 
 def sklearn_script(
@@ -175,7 +175,9 @@ def _classifier(config: CompareConfig, entry: Entry) -> tuple[dict[str, Any], se
     missing |= {f"the optimizer {own['optimizer']} (Adam stands in)"} if own["optimizer"] not in SOLVERS else set()
     decays = own["optimizer"] == "adamw" and own["weight_decay"] > 0
     missing |= {"AdamW's weight decay (Adam stands in)"} if decays else set()
-    missing |= {f"the activation {own['activation']} (ReLU stands in)"} if own["activation"] not in ACTIVATIONS else set()
+    missing |= (
+        {f"the activation {own['activation']} (ReLU stands in)"} if own["activation"] not in ACTIVATIONS else set()
+    )
     if own["architecture"] not in ("mlp", "logistic"):
         missing |= {f"the architecture {own['architecture']} (an MLP of the same widths stands in)"}
     told: dict[str, Any] = {
@@ -212,7 +214,9 @@ def _head(title: str, missing: set[str]) -> Iterator[str]:
     yield "not the same digits."
     if missing:
         yield ""
-        yield "MLPClassifier has nothing for these settings of the race, and goes without: " + ", ".join(sorted(missing))
+        yield "MLPClassifier has nothing for these settings of the race, and goes without: " + ", ".join(
+            sorted(missing)
+        )
     yield '"""'
     yield ""
     yield "import warnings"
@@ -261,7 +265,7 @@ def _data(where: Where, data: Dataset) -> Iterator[str]:
 def _built_in(config: DatasetConfig) -> Iterator[str]:
     n, noise, seed = config.rows, config.noise, config.seed
     made = {
-        "article": f"x, y = datasets.make_classification(n_samples={n}, n_features=10, n_informative=5, random_state={seed})",
+        "article": f"x, y = datasets.make_classification({n}, n_features=10, n_informative=5, random_state={seed})",
         "moons": f"x, y = datasets.make_moons({n}, noise={noise!r}, random_state={seed})",
         "circles": f"x, y = datasets.make_circles({n}, noise={noise!r}, factor=0.5, random_state={seed})",
         "blobs": f"x, y = datasets.make_blobs({n}, centers=3, cluster_std={0.5 + 5 * noise!r}, random_state={seed})",
@@ -299,7 +303,8 @@ def _table(where: Where, data: Dataset) -> Iterator[str]:
         yield f"frame[{column!r}] = pd.to_datetime(frame[{column!r}], errors='coerce').astype('int64') / 8.64e13"
     yield f"y = frame[{where.target!r}].astype(str).to_numpy()"
     yield "numbers = make_pipeline(SimpleImputer(), StandardScaler())"
-    yield "words = make_pipeline(SimpleImputer(strategy='most_frequent'), OneHotEncoder(handle_unknown='ignore', sparse_output=False))"
+    yield "encoder = OneHotEncoder(handle_unknown='ignore', sparse_output=False)"
+    yield "words = make_pipeline(SimpleImputer(strategy='most_frequent'), encoder)"
     yield "prepare = make_column_transformer("
     yield f"    (numbers, {kinds['number'] + kinds['date']!r}),"
     yield f"    (words, {kinds['category']!r}),"

@@ -7,7 +7,9 @@ Design", 2008). `draw.py` holds what all of them share; the others are a file a 
 
 from bigmodel.plots.compare import rate_axis, rate_colour, rate_curves
 from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
+from bigmodel.plots.finders import finder_votes
 from bigmodel.plots.judge import confusion
+from bigmodel.plots.knobs import along, halving, knob_map, knob_weights
 from bigmodel.plots.plane import boundary
 from bigmodel.plots.transcribe import spectrogram, waveform
 from bigmodel.plots.watch import accuracy_curves, loss_curves
@@ -18,9 +20,14 @@ __all__ = [
     "PALETTE",
     "Words",
     "accuracy_curves",
+    "along",
     "boundary",
     "confusion",
     "draw",
+    "finder_votes",
+    "halving",
+    "knob_map",
+    "knob_weights",
     "loss_curves",
     "number",
     "rate_axis",

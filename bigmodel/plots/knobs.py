@@ -82,14 +82,16 @@ def knob_map(maps: Sequence[tuple[str, CellsRow]], equals: Sequence[int], words:
         traces,
         waiting=((-4, 0), (0, 1)),
         legend=LEGEND,
-        meta={"caption": words["map.caption"], "note": words["map.note"] if maps else "", "switch": looks[1:] and looks},
+        meta={
+            "caption": words["map.caption"],
+            "note": words["map.note"] if maps else "",
+            "switch": looks[1:] and looks,
+        },
         **(axes[0] if axes else {}),
     )
 
 
-def _map(
-    label: str, cells: CellsRow, equals: Sequence[int], words: Words
-) -> tuple[list[Trace], dict[str, Any]]:
+def _map(label: str, cells: CellsRow, equals: Sequence[int], words: Words) -> tuple[list[Trace], dict[str, Any]]:
     """The traces of one knob's map, and its axes."""
     sparse = cells.filled < SPARSE
     wide = sparse and _wide(cells.values)

@@ -43,6 +43,25 @@ def test_compare_ranks_the_rates(capsys: pytest.CaptureFixture[str]) -> None:
     assert losses == sorted(losses)
 
 
+def test_compare_lets_the_finders_vote(capsys: pytest.CaptureFixture[str]) -> None:
+    """The result holds every rule's vote with its regret, the text a line for each."""
+    race = ("compare", "--rates", "0.01,0.1", "--epochs", "2", "--dataset", "moons", "--optimizer", "sgd")
+    (case,) = lines(capsys, *race)[-1]["finders"]
+    assert {vote["rule"] for vote in case["votes"]} >= {"valley", "lightning_new", "stability"}
+    assert lines(capsys, *race, "--finders", "no")[-1]["finders"] == []
+    assert main(list(race)) == 0
+    assert "fastai valley" in capsys.readouterr().out
+
+
+def test_finders_write_their_page(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One command measures the table: an event per case, and the page as a file."""
+    out = tmp_path / "page.md"
+    small = ("--datasets", "moons", "--optimizers", "adam", "--count", "5", "--seeds", "2", "--epochs", "1")
+    events = lines(capsys, "finders", *small, "--width", "4", "--out", str(out))
+    assert [event["event"] for event in events] == ["case", "result"]
+    assert "| fastai valley |" in out.read_text(encoding="utf-8")
+
+
 def test_generate_is_the_same_for_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped model continues a prompt; its pieces make the text, and the seed decides it."""
     one, two = (
@@ -90,6 +109,7 @@ def test_every_job_has_help(job: str, capsys: pytest.CaptureFixture[str]) -> Non
         (["train", "--epochs", "ten"], "--epochs"),
         (["train", "--table", "/nowhere/table.csv"], "table.csv"),
         (["compare", "--rates", "0.1,0.1"], "0.1"),
+        (["finders", "--datasets", "moons,nowhere"], "nowhere"),
         (["generate", "--max-new-tokens", "0"], "Length is 0"),
         (["generate", "--prompt", "one two three " * 500], "512"),
         (["generate", "--model", "not a name"], "not a name"),

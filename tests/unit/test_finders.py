@@ -29,8 +29,8 @@ PUBLISHED = {
     "falling": (0.0012023, 0.20893, 2.7542, 0.33113, 0.83176, 3.9811e-07),
     "lost": (0.00033113, 0.013183, 6.3096e-07, 0.020893, 0.0083176, 7.5858e-08),
 }
-"""What the libraries' own functions make of these losses, from their smoothing to their suggestion: fastai's four rules,
-then Lightning 2.5.2 and 2.5.3, in the order of RULES."""
+"""What the libraries' own functions make of these losses, from their smoothing to their suggestion: fastai's four
+rules, then Lightning 2.5.2 and 2.5.3, in the order of RULES."""
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -38,7 +38,9 @@ then Lightning 2.5.2 and 2.5.3, in the order of RULES."""
 def test_every_rule_says_what_the_published_one_says(name, rule):
     """From the same raw losses each rule chooses the rate that its library chooses."""
     library, choose = f.RULES[rule]
-    assert choose(f.ramp(library, CURVES[name]).points) == pytest.approx(PUBLISHED[name][list(f.RULES).index(rule)], rel=1e-4)
+    assert choose(f.ramp(library, CURVES[name]).points) == pytest.approx(
+        PUBLISHED[name][list(f.RULES).index(rule)], rel=1e-4
+    )
 
 
 def test_rates_of_the_two_libraries():
@@ -92,7 +94,7 @@ def test_a_range_test_that_ends_at_once_has_no_suggestion(rule):
     assert choose(f.ramp(library, [1.0, 1e9]).points) is None
 
 
-# ---- the curvature -----------------------------------------------------------------------------------------------------
+# ---- the curvature -------------------------------------------------------------------------------------------------
 
 
 def find(turn):
@@ -112,7 +114,9 @@ def test_power_iteration_finds_the_largest_eigenvalue(values):
 
     turned, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)))
     matrix = turned @ torch.diag(torch.tensor(values)) @ turned.T
-    assert find(lambda vector: torch.ones(3) if vector is None else matrix @ vector) == pytest.approx(max(values), abs=0.02)
+    assert find(lambda vector: torch.ones(3) if vector is None else matrix @ vector) == pytest.approx(
+        max(values), abs=0.02
+    )
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
@@ -151,7 +155,7 @@ def test_gradient_descent_breaks_where_the_bound_says(momentum):
         assert (abs(place) < 1) is shrinks
 
 
-# ---- against the race --------------------------------------------------------------------------------------------------
+# ---- against the race ----------------------------------------------------------------------------------------------
 
 
 def trial(rate, loss, *, optimizer="sgd", diverged=None):

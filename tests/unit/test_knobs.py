@@ -25,7 +25,7 @@ def grid(loss):
     return [trial(r, loss(a, b), value=v) for (a, r), (b, v) in itertools.product(enumerate(RATES), enumerate(SIZES))]
 
 
-# ---- cells -------------------------------------------------------------------------------------------------------------
+# ---- cells ---------------------------------------------------------------------------------------------------------
 
 
 def test_cells_are_rates_by_values_in_the_order_of_numbers():
@@ -61,7 +61,7 @@ def test_there_is_no_map_of_a_knob_that_does_not_differ():
     assert knobs.cells(trials, "rate") is None
 
 
-# ---- weights -----------------------------------------------------------------------------------------------------------
+# ---- weights -------------------------------------------------------------------------------------------------------
 
 
 def shares(trials):
@@ -108,7 +108,7 @@ def test_too_few_entries_have_no_weights():
     assert knobs.weigh([trial(0.1 * k, 0.5) for k in range(1, 20)]).shares == ()
 
 
-# ---- halving -----------------------------------------------------------------------------------------------------------
+# ---- halving -------------------------------------------------------------------------------------------------------
 
 
 def test_rungs_halve_and_double():

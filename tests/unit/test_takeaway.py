@@ -20,7 +20,9 @@ from bigmodel.compare.takeaway import Where, as_csv, as_json, optuna_script, skl
 from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset, read_table, table_dataset
 
 WHERE = Where(DatasetConfig(dataset="moons", rows=300))
-CONFIG = CompareConfig(rates=(0.01, 9.0), optimizer="sgd", loss="mse", epochs=3, seeds=2, widths=(8,), normalisation="none")
+CONFIG = CompareConfig(
+    rates=(0.01, 9.0), optimizer="sgd", loss="mse", epochs=3, seeds=2, widths=(8,), normalisation="none"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def race():
     return found
 
 
-# ---- numbers -----------------------------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------------------------
 
 
 def test_csv_has_a_line_per_entry_with_the_losses_of_every_seed(race):
@@ -71,7 +73,7 @@ def test_json_is_strict(race):
     assert len(told["trials"]) == 6
 
 
-# ---- scripts -----------------------------------------------------------------------------------------------------------
+# ---- scripts -------------------------------------------------------------------------------------------------------
 
 
 def play(script, folder):
@@ -116,12 +118,16 @@ def test_every_built_in_set_is_loaded_by_its_lines(name):
 
 def test_sklearn_script_of_an_own_table_runs_beside_it(tmp_path):
     """Numbers with gaps, words and a text target: the script finds the file beside it."""
-    rows = "\n".join(f"{k % 7}{'' if k % 9 else '.5'},{'red' if k % 3 else 'blue'},{'yes' if k % 2 else 'no'}" for k in range(80))
+    rows = "\n".join(
+        f"{k % 7}{'' if k % 9 else '.5'},{'red' if k % 3 else 'blue'},{'yes' if k % 2 else 'no'}" for k in range(80)
+    )
     (tmp_path / "own.csv").write_text("size,colour,answer\n" + rows + "\n", encoding="utf-8")
     table = read_table(str(tmp_path / "own.csv"))
     config = DatasetConfig()
     where = Where(config, "own.csv", "answer")
-    script = sklearn_script(CONFIG, [Entry(0.1, "sgd", "constant")], [42], where, table_dataset(table, "answer", config), 2)
+    script = sklearn_script(
+        CONFIG, [Entry(0.1, "sgd", "constant")], [42], where, table_dataset(table, "answer", config), 2
+    )
     assert "test accuracy" in play(script, tmp_path)
 
 
@@ -163,7 +169,7 @@ def test_optuna_script_searches_the_same_space(race, tmp_path):
         assert "test accuracy" in play(script, tmp_path)
 
 
-# ---- the ensemble ------------------------------------------------------------------------------------------------------
+# ---- the ensemble --------------------------------------------------------------------------------------------------
 
 
 def test_members_that_err_in_different_places_are_taken_together():
