@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
 
-from bigmodel.runs import Runs
+from bigmodel.runs import Runs, Store
 from bigmodel.ui import compare, generate, masthead, train, transcribe
 from bigmodel.ui.chart import serve_plotly
 from bigmodel.ui.live import Live
@@ -23,7 +23,7 @@ def build(runs: Runs | None = None) -> gr.Blocks:
     serve_plotly()
     with gr.Blocks(title="BigModel Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         page = Page()
-        live = Live(runs or Runs(slots=max(2, os.cpu_count() or 2)), page)
+        live = Live(runs or Runs(slots=max(2, os.cpu_count() or 2), store=Store(os.environ.get("BIGMODEL_DATA"))), page)
         switcher = masthead.build(page)
         with gr.Tabs() as tabs:
             with page.tab("train"):

@@ -10,15 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bigmodel.errors import BigModelError, RunError
+from bigmodel.store import Kept, Recipe, Record, Store, keeper
 
-State = Literal["waiting", "running", "paused", "done", "stopped", "failed"]
-ENDED: tuple[State, ...] = ("done", "stopped", "failed")
+__all__ = ["ENDED", "Earlier", "Kept", "Recipe", "Run", "Runs", "Shelf", "Snapshot", "Store"]
+
+# "interrupted": the server ended before the run did; what it had told by then was kept.
+State = Literal["waiting", "running", "paused", "done", "stopped", "failed", "interrupted"]
+ENDED: tuple[State, ...] = ("done", "stopped", "failed", "interrupted")
 # What a job leaves behind that is no event: the trained network, the data it saw.
 Shelf = dict[str, Any]
 Job = Callable[[Shelf], Iterator[Any]]
@@ -30,9 +34,19 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A kept run that is laid over the present one."""
+
+    id: str
+    name: str
+    events: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A run as it stands: complete enough to draw the page from it alone. `version` grows with every change, `place` is
-    the place in the queue (0: not waiting), `seconds` count from the first event."""
+    the place in the queue (0: not waiting), `seconds` count from the first event. `others` are earlier runs laid over
+    it."""
 
     state: State
     events: tuple[Any, ...]
@@ -40,6 +54,7 @@ class Snapshot:
     place: int
     seconds: float
     error: BigModelError | None
+    others: tuple[Earlier, ...] = ()
 
 
 class Run:
@@ -65,12 +80,35 @@ class Run:
         self._begun = self._ended = 0.0
         self._steps = 0
         self._stop = False
+        self._record: Record | None = None
+        self._others: tuple[Earlier, ...] = ()
         self._thread = threading.Thread(target=self._drive, name=f"run-{kind}", daemon=True)
 
-    def begin(self) -> Run:
-        """Start the thread; the run waits there for its turn."""
+    def begin(self, record: Record | None = None) -> Run:
+        """Start the thread; the run waits there for its turn. `record` is told what happens."""
+        self._record = record
         self._thread.start()
         return self
+
+    def restore(self, kept: Kept, events: tuple[Any, ...]) -> Run:
+        """Be a run of the past: as it was kept, ended, with its recipe on the shelf."""
+        self.shelf.update(kept.recipe)
+        with self._changed:
+            self._events, self._error = list(events), kept.error
+            self._turn_to(next((state for state in ENDED if state == kept.state), "interrupted"))
+        return self
+
+    def lay_over(self, others: tuple[Earlier, ...]) -> None:
+        """Show earlier runs with this one."""
+        with self._changed:
+            self._others = others
+            self._version += 1
+            self._changed.notify_all()
+
+    @property
+    def others(self) -> tuple[Earlier, ...]:
+        """The earlier runs that are laid over this one."""
+        return self._others
 
     def snapshot(self) -> Snapshot:
         """The run as it stands."""
@@ -78,7 +116,8 @@ class Run:
             now = self._ended or time.monotonic()
             seconds = now - self._begun if self._begun else 0.0
             events, state, version, error = tuple(self._events), self._state, self._version, self._error
-        return Snapshot(state, events, version, self.place, seconds, error)
+            others = self._others
+        return Snapshot(state, events, version, self.place, seconds, error, others)
 
     @property
     def version(self) -> int:
@@ -150,6 +189,8 @@ class Run:
             with self._changed:
                 self._ended = time.monotonic()
                 self._turn_to(end)
+            if self._record is not None:
+                self._record.end(end, self._error)
 
     def _play(self) -> State:
         with closing(self._job(self.shelf)) as events:  # type: ignore[type-var]
@@ -192,6 +233,8 @@ class Run:
                 self._events[:half] = self._events[:half:2]
             self._version += 1
             self._changed.notify_all()
+        if self._record is not None:
+            self._record.add(event)
 
     def _take_time(self) -> None:
         until = time.monotonic()
@@ -258,9 +301,15 @@ class Lobby:
 
 
 class Runs:
-    """The runs of all visitors: the last one of each kind per owner. Owners see their own only."""
+    """The runs of all visitors: the last one of each kind per owner. Owners see their own only.
 
-    def __init__(self, *, slots: int = 2, grace: float = 20.0, most_owners: int = 300) -> None:
+    With a `store`, runs that have a recipe are kept there, and an owner's last one is found again after a restart.
+    """
+
+    def __init__(
+        self, *, slots: int = 2, grace: float = 20.0, most_owners: int = 300, store: Store | None = None
+    ) -> None:
+        self.store = store
         self._lobby = Lobby(slots)
         self._grace = grace
         self._most_owners = most_owners
@@ -268,24 +317,68 @@ class Runs:
         self._pages: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
-    def start(self, owner: str, kind: str, job: Job, *, conclude: Conclusion | None = None, rate: float = 0.0) -> Run:
-        """Start a run; the owner's last one of this kind is stopped and forgotten."""
+    def start(
+        self,
+        owner: str,
+        kind: str,
+        job: Job,
+        *,
+        conclude: Conclusion | None = None,
+        rate: float = 0.0,
+        recipe: Recipe | None = None,
+    ) -> Run:
+        """Start a run; the owner's last one of this kind is stopped and forgotten. What was laid over it stays."""
         run = Run(owner, kind, job, conclude, self._lobby, rate)
+        self._replace(run)
+        return run.begin(self.store.begin(owner, kind, recipe) if self.store and recipe else None)
+
+    def _replace(self, run: Run) -> None:
         with self._lock:
-            mine = self._runs.pop(owner, {})
-            before = mine.get(kind)
-            self._runs[owner] = {**mine, kind: run}
+            mine = self._runs.pop(run.owner, {})
+            before = mine.get(run.kind)
+            if before is not None:
+                run.lay_over(before.others)
+            self._runs[run.owner] = {**mine, run.kind: run}
             forgotten = list(self._runs)[: -self._most_owners]
             gone = [r for name in forgotten for r in self._runs.pop(name).values()]
         for old in [before, *gone]:
             if old is not None:
                 old.stop()
-        return run.begin()
 
     def get(self, owner: str, kind: str) -> Run | None:
         """The owner's last run of this kind."""
         with self._lock:
             return self._runs.get(owner, {}).get(kind)
+
+    def recall(self, owner: str, kind: str) -> Run | None:
+        """The owner's last run of this kind, from the store when the server has not seen it. It may read the disk."""
+        run = self.get(owner, kind)
+        kept = self.store.newest(owner, kind) if self.store and run is None else None
+        return self.reopen(owner, kept) if kept else run
+
+    def reopen(self, owner: str, kept: Kept) -> Run:
+        """Make a kept run the owner's present one. It reads the disk."""
+        events = self.store.events(kept) if self.store else ()
+        run = self._past(owner, kept.kind).restore(kept, events)
+        self._replace(run)
+        return run
+
+    def kept(self, owner: str, kind: str) -> tuple[Kept, ...]:
+        """The kept runs of the owner's browser, the newest first. It reads the disk."""
+        return self.store.runs(keeper(owner), kind) if self.store else ()
+
+    def lay_over(self, owner: str, kind: str, runs: Sequence[tuple[Kept, str]]) -> None:
+        """Show kept runs with the owner's present one, or alone. It reads the disk."""
+        others = tuple(Earlier(kept.id, name, self.store.events(kept)) for kept, name in runs if self.store)
+        run = self.get(owner, kind)
+        if run is None:
+            run = self._past(owner, kind)
+            self._replace(run.restore(Kept("", owner, kind, "done", 0.0, {}, {}, None), ()))
+        run.lay_over(others)
+
+    def _past(self, owner: str, kind: str) -> Run:
+        """A run with nothing to do."""
+        return Run(owner, kind, lambda shelf: iter(()), None, self._lobby, 0.0)
 
     def arrive(self, owner: str, page: str) -> None:
         """A page of this owner is open."""

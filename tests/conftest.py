@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 
 import pytest
 
 # Before torch is loaded: spinning threads make two busy cores slower than one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# No test leaves a run in the data folder of whoever starts it.
+os.environ["BIGMODEL_DATA"] = tempfile.mkdtemp(prefix="bigmodel-tests-")
 
 _connect = socket.socket.connect
 

@@ -70,6 +70,12 @@ class DataForm:
             return Source(config, str(file), str(target or ""), tuple(map(str, leave_out or ())))
         return Source(self.form.read(settings, dataset=source))
 
+    def show(self, source: Source) -> list[Any]:
+        """Updates that put a choice into the widgets, in the order of `inputs`; a table itself must be chosen again."""
+        own = bool(source.file)
+        chosen = gr.update(value=TABLE if own else source.config.dataset)
+        return [chosen, gr.skip(), gr.update(value=source.target) if own else gr.skip(), *self.form.show(source.config)]
+
     def told(self, values: Sequence[Any]) -> dict[str, str]:
         """The choice as a link writes it. A table itself stays behind: a link holds its target only."""
         source, _, target, _, *settings = values

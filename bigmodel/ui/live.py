@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from bigmodel.errors import BigModelError
-from bigmodel.runs import Conclusion, Job, Run, Runs, Snapshot
+from bigmodel.runs import Conclusion, Job, Recipe, Run, Runs, Snapshot
 from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import say, word
 
@@ -25,11 +25,13 @@ View = Callable[[Snapshot | None, str], Sequence[Any]]
 
 @dataclass(frozen=True)
 class Start:
-    """What a press of the button starts. `rate`: events per second for an audience, 0 for full speed."""
+    """What a press of the button starts. `rate`: events per second for an audience, 0 for full speed. A run that has
+    a `recipe` is kept."""
 
     job: Job
     conclude: Conclusion | None = None
     rate: float = 0.0
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Live:
         self.runs = runs
         self.page = page
         self._latest: dict[tuple[str, str], object] = {}
-        self._tabs: list[tuple[Callable[..., Any], list[Any]]] = []
+        self._tabs: dict[str, tuple[Callable[..., Any], list[Any]]] = {}
+        self._awaited: dict[str, list[Any]] = {}
 
     def connect(
         self,
@@ -91,7 +94,7 @@ class Live:
             except BigModelError as error:
                 raise gr.Error(word(error, language), print_exception=False) from None
             owner = self.arrive(visitor, request)
-            self.runs.start(owner, kind, start.job, conclude=start.conclude, rate=start.rate)
+            self.runs.start(owner, kind, start.job, conclude=start.conclude, rate=start.rate, recipe=start.recipe)
             async with aclosing(follow(visitor, language, request)) as frames:
                 async for drawn in frames:
                     yield drawn
@@ -106,7 +109,8 @@ class Live:
             trigger_mode="multiple",
             **quiet,
         )
-        self._tabs.append((follow, everything))
+        self._tabs[kind] = follow, everything
+        self._chain(kind)
         if controls.stop is not None:
             self._button(controls.stop, kind, Run.stop)
         if controls.pause is not None:
@@ -121,9 +125,17 @@ class Live:
         # Outside the queue: Stop must not wait behind what it stops.
         button.click(press, [self.page.visitor], None, queue=False, show_progress="hidden", api_visibility="private")
 
-    def attach(self, event: Any) -> None:
-        """After `event` (the page's load, a switch of language) follow whatever runs the visitor has."""
-        for follow, everything in self._tabs:
+    def attach(self, event: Any, *kinds: str) -> None:
+        """After `event` (the page's load, a switch of language) follow what runs the visitor has: of all `kinds`, also
+        of those that are connected later."""
+        for kind in kinds or self._tabs:
+            self._awaited.setdefault(kind, []).append(event)
+            if kind in self._tabs:
+                self._chain(kind)
+
+    def _chain(self, kind: str) -> None:
+        follow, everything = self._tabs[kind]
+        for event in self._awaited.pop(kind, []):
             event.then(
                 follow,
                 [self.page.visitor, self.page.language],
@@ -140,7 +152,8 @@ class Live:
         # One follower a page and tab: the newest one, in the newest language.
         place, me = (str(request.session_hash), kind), object()
         self._latest[place] = me
-        run = self.run(kind, visitor, request)
+        # The first look may be one into the file of kept runs.
+        run = await asyncio.to_thread(self.runs.recall, owner_of(visitor, request), kind)
         seen = (-1, 0)
         try:
             while self._latest.get(place) is me:
@@ -159,11 +172,11 @@ class Live:
 
     def run(self, kind: str, visitor: str, request: gr.Request) -> Run | None:
         """The last run of this kind that the visitor started."""
-        return self.runs.get(_owner(visitor, request), kind)
+        return self.runs.get(owner_of(visitor, request), kind)
 
     def arrive(self, visitor: str, request: gr.Request) -> str:
         """A page of this visitor is open; by what name its runs go."""
-        owner = _owner(visitor, request)
+        owner = owner_of(visitor, request)
         self.runs.arrive(owner, str(request.session_hash))
         return owner
 
@@ -209,9 +222,9 @@ def time_left(snapshot: Snapshot, done: float, language: str) -> str:
     return " · " + say("live.left", language, seconds=left) if snapshot.state == "running" and left > 2 else ""
 
 
-def _owner(visitor: str, request: gr.Request) -> str:
+def owner_of(visitor: str, request: gr.Request) -> str:
     """The visitor's name. A page that has none yet goes by its session: nobody shares a name with the next one."""
-    return visitor[:64] if visitor else f"page {request.session_hash}"
+    return visitor[:96] if visitor else f"page {request.session_hash}"
 
 
 def _draw(run: Run | None, frame: Any, language: str) -> list[Any]:
@@ -254,7 +267,7 @@ def _line(snapshot: Snapshot, language: str, status: Callable[[Snapshot, str], t
     if snapshot.state == "waiting" and snapshot.place:
         return say("live.waiting", language, place=snapshot.place), 0.0
     text, progress = status(snapshot, language) if snapshot.events else ("", 0.0)
-    if snapshot.state in ("paused", "stopped"):
+    if snapshot.state in ("paused", "stopped", "interrupted"):
         text = " · ".join(part for part in (say(f"live.{snapshot.state}", language), text) if part)
     elif not text and snapshot.state in ("waiting", "running"):
         text = say("live.loading", language)

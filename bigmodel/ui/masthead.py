@@ -11,14 +11,18 @@ from bigmodel.ui.live import Live
 from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import LANGUAGES, prefer
 
-# sessionStorage lives as long as the browser tab: a reload is the same visitor, another window is another one.
+# sessionStorage lives as long as the browser tab: a reload is the same visitor, another window is another one. After
+# the dot stands the browser, from localStorage: by it a person finds the kept runs of closed tabs (see store.py).
 # Within another site's frame a browser may forbid storage: then a reload is a new visitor, and the page works.
 _HELLO = """
 () => {
-    let visitor = Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
+    const drawn = Array.from(crypto.getRandomValues(new Uint8Array(32)), b => b.toString(16).padStart(2, '0')).join('');
+    let visitor = drawn.slice(0, 32) + '.' + drawn.slice(32);
     let language = new URLSearchParams(location.search).get('lang');
     try {
-        visitor = sessionStorage.getItem('bigmodel.visitor') || visitor;
+        const browser = localStorage.getItem('bigmodel.browser') || visitor.split('.')[1];
+        localStorage.setItem('bigmodel.browser', browser);
+        visitor = sessionStorage.getItem('bigmodel.visitor') || visitor.split('.')[0] + '.' + browser;
         sessionStorage.setItem('bigmodel.visitor', visitor);
         language = language || localStorage.getItem('bigmodel.language');
     } catch (forbidden) {}

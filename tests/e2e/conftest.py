@@ -23,11 +23,11 @@ expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
-def runs():
+def runs(tmp_path_factory):
     """The runs of the app under test, with a short grace for pages that close."""
-    from bigmodel.runs import Runs
+    from bigmodel.runs import Runs, Store
 
-    return Runs(slots=4, grace=5.0)
+    return Runs(slots=4, grace=5.0, store=Store(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture(scope="session")

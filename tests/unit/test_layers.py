@@ -26,6 +26,7 @@ LEAVES = (
     "audio",
     "captions",
     "plots",
+    "store",
 )
 # What a job may use besides leaves: its own ground, never a sibling's job, save that a comparison is several trainings.
 ALLOWED_JOBS = {"compare": {"train"}}

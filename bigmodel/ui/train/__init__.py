@@ -14,17 +14,17 @@ from typing import Any
 
 import gradio as gr
 
-from bigmodel.runs import Shelf, Snapshot
+from bigmodel.runs import Recipe, Shelf, Snapshot
 from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import judge, plane, watch
+from bigmodel.ui.train import earlier, judge, plane, watch
 from bigmodel.ui.train.setup import watched
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
-PANELS = (watch, plane, judge)
+PANELS = (watch, plane, judge, earlier)
 
 NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
@@ -92,7 +92,7 @@ def training(source: Source, config: TrainConfig, rate: float) -> Start:
         shelf["data"], shelf["stack"] = data, stack
         yield from watched(train(config, stack, data), shelf)
 
-    return Start(job, conclude, rate)
+    return Start(job, conclude, rate, Recipe({"source": source, "config": config}, earlier.digest))
 
 
 def conclude(shelf: Shelf) -> Iterator[Any]:

@@ -38,11 +38,18 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     names = [say(f"train.baseline.{mark.name}", language) for mark in marks]
     losses = [(name, mark.valid_loss) for name, mark in zip(names, marks, strict=True)]
     hits = [(name, mark.valid_accuracy) for name, mark in zip(names, marks, strict=True)]
+    others = earlier_curves(snapshot)
     return [
-        frame(plots.loss_curves(epochs, words, baselines=losses)),
-        frame(plots.accuracy_curves(epochs, words, baselines=hits)),
+        frame(plots.loss_curves(epochs, words, others=others, baselines=losses)),
+        frame(plots.accuracy_curves(epochs, words, others=others, baselines=hits)),
         gr.update(value=rungs(epochs[-1], marks, language) if epochs and marks else None, visible=bool(marks)),
     ]
+
+
+def earlier_curves(snapshot: Snapshot | None) -> list[tuple[str, list[Epoch]]]:
+    """The epochs of the earlier runs that are laid over this one, each with its name."""
+    others = snapshot.others if snapshot else ()
+    return [(other.name, [event for event in other.events if isinstance(event, Epoch)]) for other in others]
 
 
 def rungs(last: Epoch, marks: list[Baseline], language: str) -> dict[str, Any]:
