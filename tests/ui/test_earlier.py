@@ -33,7 +33,7 @@ def trained(runs: Runs, owner: str, count: int, *, dataset: str = "moons", job: 
     """A run of made epochs, ended and kept."""
     source, config = Source(DatasetConfig(dataset=dataset)), TrainConfig(**settings)
     recipe = Recipe({"source": source, "config": config}, earlier.digest)
-    run = runs.start(owner, "train", job or (lambda shelf: iter(epochs(count))), recipe=recipe)
+    run = runs.start(owner, "train", job or (lambda shelf: (event for event in epochs(count))), recipe=recipe)
     assert job or run.wait(5)
     return run
 

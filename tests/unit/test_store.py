@@ -47,16 +47,19 @@ def test_everything_comes_back_as_it_was(store: Store) -> None:
     """Events, recipe and digest are equal after the file: nested dataclasses, tuples, bytes, infinities, Chinese."""
     events = [
         epoch(0),
-        epoch(1, members=3, surface=True),
+        epoch(1, members=3),
+        Notice("picture", (("surface", bytes(range(256)) * 40),)),
         Progress(2, 10, 21, 200, 0.5, math.inf),
         Notice("renamed", (("columns", "größe, 高度"), ("rows", 7))),
     ]
     config = TrainConfig(widths=(3, 5), learning_rate=0.1 + 0.2)
-    recipe = Recipe({"config": config, "data": DatasetConfig(dataset="moons")}, lambda seen, e: {"n": seen.get("n", 0) + 1})
+    recipe = Recipe(
+        {"config": config, "data": DatasetConfig(dataset="moons")}, lambda seen, e: {"n": seen.get("n", 0) + 1}
+    )
     kept(store, ANN, events, recipe=recipe)
     (run,) = Store(store.path.parent).runs("ann", "train")
     assert run.recipe == dict(recipe.values)
-    assert run.digest == {"n": 4}
+    assert run.digest == {"n": 5}
     assert (run.state, run.owner, run.kind, run.error) == ("done", ANN, "train", None)
     assert list(store.events(run)) == events
     assert abs(run.begun - time.time()) < 60
@@ -72,7 +75,8 @@ def test_numbers_that_are_none_stay_so(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["os:system", "bigmodel.store:Store", "bigmodel.train:train", "bigmodel.nowhere:X", "subprocess:Popen", "", ":"]
+    "name",
+    ["os:system", "bigmodel.store:Store", "bigmodel.train:train", "bigmodel.nowhere:X", "subprocess:Popen", "", ":"],
 )
 def test_only_frozen_dataclasses_of_the_package_are_made(name: str) -> None:
     """Any other name in the file makes nothing."""
@@ -197,7 +201,7 @@ def test_a_disk_that_cannot_be_written_stops_no_run(tmp_path: Path) -> None:
     """Where no folder can be made the runs go on, and nothing is found later."""
     (tmp_path / "file").write_text("")
     runs = Runs(store=Store(tmp_path / "file" / "data"))
-    run = runs.start(ANN, "train", lambda shelf: iter(range(100)), recipe=Recipe({}))
+    run = runs.start(ANN, "train", lambda shelf: (k for k in range(100)), recipe=Recipe({}))
     assert run.wait(5)
     assert run.snapshot().state == "done"
     assert runs.kept(ANN, "train") == ()
@@ -207,7 +211,7 @@ def test_a_page_finds_its_run_after_a_restart(tmp_path: Path) -> None:
     """Another server finds the page's last run: its events, its end, its recipe on the shelf. Another page does not."""
     config = TrainConfig(epochs=3)
     first = Runs(store=Store(tmp_path, pause=0.02))
-    run = first.start(ANN, "train", lambda s: iter([epoch(0), epoch(1)]), recipe=Recipe({"config": config}))
+    run = first.start(ANN, "train", lambda s: (epoch(k) for k in range(2)), recipe=Recipe({"config": config}))
     assert run.wait(5)
     assert first.store is not None
     first.store.flush()
@@ -229,7 +233,7 @@ def test_a_page_finds_its_run_after_a_restart(tmp_path: Path) -> None:
 def test_runs_without_a_recipe_leave_no_trace(tmp_path: Path) -> None:
     """What a model wrote or heard is not kept."""
     runs = Runs(store=Store(tmp_path))
-    assert runs.start(ANN, "generate", lambda s: iter([1, 2])).wait(5)
+    assert runs.start(ANN, "generate", lambda s: (k for k in range(2))).wait(5)
     assert runs.recall("page2.ann", "generate") is None
     assert not (tmp_path / "runs.sqlite").exists()
 
@@ -250,7 +254,7 @@ def test_laid_over_runs_stay_over_the_next_one(store: Store) -> None:
     assert run.snapshot().others == ()
     assert run.version > version
     runs.lay_over(ANN, "train", [(past, "the first")])
-    after = runs.start(ANN, "train", lambda s: iter([epoch(0)]))
+    after = runs.start(ANN, "train", lambda s: (epoch(k) for k in range(1)))
     assert after.wait(5)
     assert [other.name for other in after.snapshot().others] == ["the first"]
 

@@ -68,11 +68,13 @@ show();
 _STYLE = """
 .earlier { overflow-x: auto; }
 .earlier table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-.earlier th, .earlier td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--border-color-primary); }
+.earlier th, .earlier td { text-align: left; padding: 5px 10px 5px 0; }
+.earlier th, .earlier td { border-bottom: 1px solid var(--border-color-primary); }
 .earlier th { color: var(--body-text-color-subdued); font-weight: 600; }
 .earlier td:nth-child(4) { min-width: 12em; }
 .earlier input { width: 18px; height: 18px; accent-color: var(--color-accent); }
-.earlier button { padding: 3px 12px; border-radius: 8px; border: 1px solid var(--border-color-primary); cursor: pointer; }
+.earlier button { padding: 3px 12px; border-radius: 8px; cursor: pointer; }
+.earlier button { border: 1px solid var(--border-color-primary); }
 .earlier button { background: var(--block-background-fill); color: var(--body-text-color); }
 .earlier button:disabled { opacity: .4; cursor: default; }
 .earlier-hint { color: var(--body-text-color-subdued); margin: 0 0 8px; }
@@ -100,7 +102,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
         runs = {run.id: run for run in live.runs.kept(owner, "train")}
         wish = getattr(event, "_data", None) or {}
         if isinstance(wish.get("lay"), list):
-            laid = [runs[name] for name in wish["lay"] if name in runs][:MOST_LAID]
+            laid = [runs[name] for name in map(str, wish["lay"]) if name in runs][:MOST_LAID]
             live.runs.lay_over(owner, "train", [(run, title(run, language)) for run in laid])
             return [listed(live.runs, owner, language), *nothing]
         chosen = runs.get(str(wish.get("open")))
