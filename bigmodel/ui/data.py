@@ -73,8 +73,9 @@ class DataForm:
     def show(self, source: Source) -> list[Any]:
         """Updates that put a choice into the widgets, in the order of `inputs`; a table itself must be chosen again."""
         own = bool(source.file)
+        table = [gr.update(value=source.target), gr.update(value=list(source.leave_out))] if own else [gr.skip()] * 2
         chosen = gr.update(value=TABLE if own else source.config.dataset)
-        return [chosen, gr.skip(), gr.update(value=source.target) if own else gr.skip(), *self.form.show(source.config)]
+        return [chosen, gr.skip(), *table, *self.form.show(source.config)]
 
     def told(self, values: Sequence[Any]) -> dict[str, str]:
         """The choice as a link writes it. A table itself stays behind: a link holds its target only."""
