@@ -160,22 +160,24 @@ class Round:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Small decision boundaries of the trials `places`: packed pixels, see `tiles.py`."""
+    """Small decision boundaries of the trials `places`: packed pixels, `side` a side; see `tiles.py`."""
 
     paced = False
 
     number: int
     places: tuple[int, ...]
+    side: int
     pixels: bytes
 
 
 @dataclass(frozen=True)
 class Before:
-    """What a race had seen before it was taken up again."""
+    """What a race had shown before it was taken up again."""
 
     paced = False
 
     rounds: tuple[Round, ...]
+    tiles: Tiles | None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ had from the first. This module imports torch; import it when a job starts.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -77,6 +78,8 @@ class Race:
         self.plan = plan(config, data, self.entries, self.seeds)
         self.epochs, self.budget = config.epochs, config.seconds
         self.left: dict[int, int] = {}
+        self.lock = threading.Lock()
+        """Held by whoever drives the race."""
         self.pixels: dict[int, bytes] = {}
         """The last picture of each entry that has one."""
         self.heats: list[Heat] = []
@@ -316,8 +319,9 @@ def run(
     from bigmodel.compare.tiles import Painter
 
     inbox = orders or Orders()
-    painter = Painter(race) if paint else None
+    race.lock.acquire()  # whoever drove it before may still be at its last slice
     try:
+        painter = Painter(race) if paint else None
         race.obey(inbox.drain())
         while race.ended is None or not inbox.close():
             if race.ended is None:
@@ -329,4 +333,5 @@ def run(
         if race.rounds:
             yield rank(race.rounds[-1])
     finally:
+        race.lock.release()
         inbox.close(now=True)

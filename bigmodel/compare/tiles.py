@@ -62,7 +62,7 @@ class Painter:
         spent = time.perf_counter() - begun
         race.beside += spent
         self._due = race.seconds + max(PACE, 20 * spent, race.seconds / 100)
-        yield Tiles(race.number, places, pixels)
+        yield Tiles(race.number, places, SIDE, pixels)
 
     def _places(self) -> tuple[int, ...]:
         """The entries that have a tile, by rate: all, or evenly chosen ones."""

@@ -5,7 +5,7 @@ on a light and on a dark page and stays apart for colour-blind eyes (the set of 
 Design", 2008). `draw.py` holds what all of them share; the others are a file a panel or tab, and all names stand here.
 """
 
-from bigmodel.plots.compare import rate_axis, rate_colour, rate_curves
+from bigmodel.plots.compare import entry_colours, rate_axis, rate_colour, rate_curves
 from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
 from bigmodel.plots.finders import finder_votes
 from bigmodel.plots.judge import confusion
@@ -24,6 +24,7 @@ __all__ = [
     "boundary",
     "confusion",
     "draw",
+    "entry_colours",
     "finder_votes",
     "halving",
     "knob_map",

@@ -1,47 +1,81 @@
-"""Charts of a comparison: a curve per learning rate, and what each of them reached."""
+"""Charts of a comparison: a curve per entry, and what each of them reached by its learning rate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import GREY, LEGEND, MOST_POINTS, PALETTE, Trace, Words, curve, draw, number, thin
+from bigmodel.plots.draw import GREY, LEGEND, MOST_POINTS, PALETTE, Trace, Words, curve, draw, number, thin, tint
+
+MOST_CURVES = 128
+"""Curves in one chart; of more entries evenly chosen ones are drawn."""
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+MARKS = ("circle", "square", "triangle-up", "pentagon", "hexagon", "cross")
 
 
-class TrialRow(Protocol):
-    """What a rate's curve needs of a trial (see `compare.Trial`)."""
+class EntryRow(Protocol):
+    """What the charts need of an entry (see `compare.Entry`)."""
 
     @property
     def learning_rate(self) -> float: ...
     @property
+    def optimizer(self) -> str: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+
+
+class TrialRow(Protocol):
+    """What they need of a trial (see `compare.Trial`)."""
+
+    @property
+    def entry(self) -> EntryRow: ...
+    @property
     def valid_loss(self) -> float: ...
     @property
     def diverged_at(self) -> int | None: ...
+    @property
+    def broke(self) -> float | None: ...
+    @property
+    def left(self) -> bool: ...
 
 
-class RoundRow(Protocol):
-    """What the rates' curves need of a round (see `compare.Round`)."""
+class StandingRow(Protocol):
+    """A mean with its interval (see `compare.answer.Standing`)."""
 
     @property
-    def number(self) -> int: ...
+    def trial(self) -> int: ...
     @property
-    def trials(self) -> Sequence[TrialRow]: ...
+    def mean(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def equal(self) -> bool: ...
 
 
-class RankRow(TrialRow, Protocol):
-    """What the rate axis needs of a row of the ranking (see `compare.Rank`)."""
+class AnswerRow(Protocol):
+    """What the axis needs of an answer (see `compare.answer.Answer`)."""
 
     @property
-    def best(self) -> bool: ...
+    def best(self) -> int: ...
+    @property
+    def cheapest(self) -> int: ...
+    @property
+    def standings(self) -> Sequence[StandingRow]: ...
 
 
 def rate_colour(place: int, count: int) -> str:
     """The colour of the rate at a place among `count`: the same in every chart and table."""
     if count <= len(PALETTE):
         return PALETTE[place]
-    along = 0.25 + 0.6 * place / (count - 1)
+    along = 0.05 + 0.9 * place / (count - 1)
     return _between(along)
 
 
@@ -54,57 +88,157 @@ def _between(along: float) -> str:
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
-def rate_curves(rounds: Sequence[RoundRow], words: Words, *, log: bool = True) -> go.Figure:
-    """Validation loss by epoch, a curve per rate; one that diverged is grey and ends with a cross."""
-    count = len(rounds[-1].trials) if rounds else 0
+def entry_colours(trials: Sequence[TrialRow]) -> list[str]:
+    """The colour of each entry: its own while they are few, else that of its rate, from the lowest to the highest."""
+    if len(trials) <= len(PALETTE):
+        return [rate_colour(place, len(trials)) for place in range(len(trials))]
+    rates = sorted({trial.entry.learning_rate for trial in trials})
+    places = {rate: place for place, rate in enumerate(rates)}
+    return [rate_colour(places[trial.entry.learning_rate], len(rates)) for trial in trials]
+
+
+def kinds(trials: Sequence[TrialRow]) -> list[int]:
+    """Entries that differ in more than their rate are of different kinds: the number of each one's kind."""
+    found: dict[tuple[str, str, str], int] = {}
+    return [found.setdefault((t.entry.optimizer, t.entry.schedule, t.entry.value), len(found)) for t in trials]
+
+
+def rate_curves(
+    trials: Sequence[TrialRow],
+    curves: Sequence[Mapping[int, float]],
+    names: Sequence[str],
+    words: Words,
+    *,
+    best: int | None = None,
+) -> go.Figure:
+    """Validation loss by epoch, a curve per entry; one that broke is grey and ends with a cross where it did.
+
+    `curves` are those of `compare.lines`. An entry that was taken out is a faint dotted line.
+    """
+    colours, dashes = entry_colours(trials), kinds(trials)
+    order = sorted(range(len(trials)), key=lambda place: (dashes[place], trials[place].entry.learning_rate))
+    shown = sorted(order[:: math.ceil(len(order) / MOST_CURVES)] if order else [])
     # Many curves share the room: their points are what takes time, here and in the browser.
-    rows = thin(rounds, min(MOST_POINTS, max(100, 4000 // max(1, count))))
+    most = min(MOST_POINTS, max(60, 4000 // max(1, len(shown))))
     traces = []
-    for place in range(count):
-        last = rows[-1].trials[place]
-        broken = last.diverged_at is not None
-        colour = GREY if broken else rate_colour(place, count)
-        name = f"{last.learning_rate:.3g}" + (f" ({words['diverged']})" if broken else "")
-        shown = [row for row in rows if not broken or _runs(row, place)]
-        x, y = [row.number for row in shown], [number(row.trials[place].valid_loss) for row in shown]
-        traces.append(curve(x, y, name, colour, _markers(len(shown), broken)))
-    waiting, axis = ((0, 10), (-2, 0) if log else (0, 1)), {"type": "log"} if log else {}
-    legend = LEGEND if count <= len(PALETTE) else {}
-    return draw(words["epoch"], words["valid_loss"], traces, yaxis=axis, waiting=waiting, legend=legend)
-
-
-def _runs(row: RoundRow, place: int) -> bool:
-    return row.trials[place].diverged_at is None
+    for place in shown:
+        trial, points = trials[place], thin(list(curves[place].items()), most)
+        x, y = [point[0] for point in points], [number(point[1]) for point in points]
+        broken = trial.diverged_at is not None
+        if broken and trial.broke is not None and y:
+            x, y = [*x, number(trial.broke)], [*y, y[-1]]
+        name = names[place] + (f" ({words['diverged']})" if broken else "")
+        line = curve(x, y, name, GREY if broken or trial.left else colours[place], _markers(len(x), broken))
+        line["line"] |= {"dash": "dot" if trial.left else DASHES[dashes[place] % len(DASHES)]}
+        line["line"] |= {"width": 4 if place == best else 1.2 if broken or trial.left else 2}
+        traces.append(line)
+    legend = LEGEND if len(trials) <= len(PALETTE) else {}
+    return draw(
+        words["epoch"],
+        words["valid_loss"],
+        traces,
+        yaxis={"type": "log"},
+        waiting=((0, 10), (-2, 0)),
+        legend=legend,
+        showlegend=len(trials) <= len(PALETTE),
+        meta={"caption": words["race.caption"]},
+    )
 
 
 def _markers(points: int, broken: bool) -> dict[str, Any]:
     """Small dots; the last one of a broken curve is a cross."""
     if not broken:
-        return {"size": 4}
-    return {"size": [4] * (points - 1) + [11], "symbol": ["circle"] * (points - 1) + ["x"], "line": {"width": 0}}
+        return {"size": 3}
+    return {"size": [3] * (points - 1) + [11], "symbol": ["circle"] * (points - 1) + ["x"], "line": {"width": 0}}
 
 
-def rate_axis(ranking: Sequence[RankRow], words: Words) -> go.Figure:
-    """The validation loss reached by each rate, on a logarithmic axis of rates; the best one stands out."""
-    rows = sorted((row for row in ranking if row.diverged_at is None), key=lambda row: row.learning_rate)
-    x, y = [row.learning_rate for row in rows], [number(row.valid_loss) for row in rows]
-    best = next((i for i, row in enumerate(rows) if row.best), None)
+def rate_axis(
+    trials: Sequence[TrialRow],
+    found: AnswerRow | None,
+    names: Sequence[str],
+    words: Words,
+    *,
+    tests: Sequence[float] = (),
+) -> go.Figure:
+    """The validation loss reached by each rate, on a logarithmic axis of rates, with its interval over the seeds.
+
+    Green are the best and those that cannot be told apart from it. `tests`, the losses on the sealed part, are hollow.
+    """
     traces: list[Trace] = []
-    if rows:
-        traces.append({**curve(x, y, "", GREY, {"size": 6}), "showlegend": False})
-    if best is not None:
-        star = {"color": PALETTE[2], "size": 14, "symbol": "star"}
-        traces.append({**curve([x[best]], [y[best]], words["best"], GREY, star), "mode": "markers"})
-    broken = [row.learning_rate for row in ranking if row.diverged_at is not None]
+    if found is not None:
+        family = kinds(trials)
+        rows = sorted(found.standings, key=lambda row: trials[row.trial].entry.learning_rate)
+        for kind in sorted({family[row.trial] for row in rows}):
+            own = [row for row in rows if family[row.trial] == kind]
+            traces.append(_reached(own, trials, names, kind))
+        traces += _tested(rows, trials, tests, words)
+        traces += _stars(found, trials, words)
+    broken = [trial.entry.learning_rate for trial in trials if trial.diverged_at is not None]
     if broken:
-        top = max((value for value in y if value is not None), default=1.0)
+        losses = [row.mean for row in found.standings if math.isfinite(row.mean)] if found else []
         cross = {"color": GREY, "size": 11, "symbol": "x"}
-        traces.append({**curve(broken, [top] * len(broken), words["diverged"], GREY, cross), "mode": "markers"})
-    rates = [row.learning_rate for row in ranking]
+        traces.append(
+            {
+                **curve(broken, [max(losses, default=1.0)] * len(broken), words["diverged"], GREY, cross),
+                "mode": "markers",
+            }
+        )
+    rates = [trial.entry.learning_rate for trial in trials]
     # Over two decades and more a label for each is enough; plotly's own 2 and 5 between them collide on a phone.
     decades = {"dtick": 1} if rates and max(rates) >= 99 * min(rates) else {}
-    axis = {"type": "log", "tickformat": "~g", **decades}
-    waiting = ((-4, 0), (-2, 0))
     return draw(
-        words["rate"], words["valid_loss"], traces, xaxis=axis, yaxis={"type": "log"}, waiting=waiting, legend=LEGEND
+        words["rate"],
+        words["valid_loss"],
+        traces,
+        xaxis={"type": "log", "tickformat": "~g", **decades},
+        yaxis={"type": "log"},
+        waiting=((-4, 0), (-2, 0)),
+        legend=LEGEND,
+        meta={"caption": words["axis.caption"]},
     )
+
+
+def _reached(rows: Sequence[StandingRow], trials: Sequence[TrialRow], names: Sequence[str], kind: int) -> Trace:
+    """The entries of one kind: means, intervals, and a line from rate to rate."""
+    x = [trials[row.trial].entry.learning_rate for row in rows]
+    y = [number(row.mean) for row in rows]
+    colours = [PALETTE[2] if row.equal else GREY for row in rows]
+    mark = {"size": 8, "color": colours, "symbol": MARKS[kind % len(MARKS)], "line": {"width": 0}}
+    made = {**curve(x, y, "", tint(GREY, 0.6), mark), "showlegend": False, "text": [names[row.trial] for row in rows]}
+    made["line"] = {"color": tint(GREY, 0.6), "width": 1.5, "dash": DASHES[kind % len(DASHES)]}
+    made["hovertemplate"] = "%{text}: %{y}<extra></extra>"
+    if any(math.isfinite(row.low) for row in rows):
+        # On a logarithmic axis there is no place for what would lie below 0.
+        below = [number(min(row.mean - row.low, 0.95 * row.mean)) or 0 for row in rows]
+        above = [number(row.high - row.mean) or 0 for row in rows]
+        made["error_y"] = {
+            "type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": GREY, "thickness": 1.2,
+            "width": 3,
+        }  # fmt: skip
+    return made
+
+
+def _tested(
+    rows: Sequence[StandingRow], trials: Sequence[TrialRow], tests: Sequence[float], words: Words
+) -> list[Trace]:
+    """The losses on the sealed test part: hollow, in the same places."""
+    seen = [row for row in rows if row.trial < len(tests) and math.isfinite(tests[row.trial])]
+    if not seen:
+        return []
+    x = [trials[row.trial].entry.learning_rate for row in seen]
+    ring = {"size": 8, "symbol": "circle-open", "color": PALETTE[1]}
+    line = curve(x, [number(tests[row.trial]) for row in seen], words["sealed"], PALETTE[1], ring)
+    return [{**line, "mode": "markers"}]
+
+
+def _stars(found: AnswerRow, trials: Sequence[TrialRow], words: Words) -> list[Trace]:
+    """The best, and the cheapest of its equals where that is another."""
+    traces = []
+    losses = {row.trial: row.mean for row in found.standings}
+    for place, word, symbol in ((found.best, "best", "star"), (found.cheapest, "cheapest", "diamond")):
+        if word == "cheapest" and found.cheapest == found.best:
+            continue
+        mark = {"color": PALETTE[2], "size": 15, "symbol": symbol, "line": {"color": "#ffffff", "width": 1}}
+        x, y = [trials[place].entry.learning_rate], [number(losses[place])]
+        traces.append({**curve(x, y, words[word], GREY, mark), "mode": "markers"})
+    return traces

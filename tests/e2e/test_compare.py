@@ -31,3 +31,41 @@ def test_duplicate_rates_are_refused(open_page) -> None:
     fill(page, "compare-rates", "0.1, 0.1")
     press(page, "compare-start")
     expect(page.locator(".toast-wrap")).to_contain_text("0.1")
+
+
+def test_a_race_is_extended_reloaded_and_interfered_with(open_page) -> None:
+    """An entry is taken out of a race that runs, a reload comes back to it, and after a stop further rates join."""
+    page = open_page()
+    page.get_by_role("tab", name="Compare").click()
+    fill(page, "compare-rates", "0.001, 0.01, 0.1")
+    fill(page, "compare-epochs", "400")
+    press(page, "compare-start")
+    expect(page.locator("#compare-tiles .tile-grid > div")).to_have_count(3)
+    page.locator("#compare-tiles .tile-grid button").last.click()
+    expect(page.locator("#compare-tiles .gone")).to_have_count(1)
+    page.reload()
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-status .status")).to_have_attribute("data-state", "running")
+    expect(page.locator("#compare-tiles .gone")).to_have_count(1)
+    press(page, "compare-stop")
+    expect(page.locator("#compare-status .status")).to_have_attribute("data-state", "stopped")
+    press(page, "compare-lower")
+    expect(page.locator("#compare-status .status")).to_have_attribute("data-state", "running")
+    page.locator("#compare-tiles").scroll_into_view_if_needed()
+    expect(page.locator("#compare-tiles .tile-grid > div")).to_have_count(5)
+    press(page, "compare-stop")
+    expect(page.locator("#compare-status .status")).to_have_attribute("data-state", "stopped")
+    expect(page.locator("#compare-answer")).to_contain_text("sealed")
+
+
+def test_what_a_race_takes_stands_there_before_the_start(open_page) -> None:
+    """A range is chosen, and the line under it tells networks and memory, or what is wrong with the choice."""
+    page = open_page()
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-rates_as input").click()
+    page.get_by_role("option", name="a range").click()
+    expect(page.locator("#compare-rates")).to_be_hidden()
+    fill(page, "compare-count", "32")
+    expect(page.locator("#compare-cost")).to_contain_text("32 settings × 1 starts = 32 networks")
+    fill(page, "compare-count", "10000")
+    expect(page.locator("#compare-cost")).to_contain_text("it must be between 2 and 128")

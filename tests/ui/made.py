@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from typing import Any
 
 from gradio import utils
 
-from bigmodel.compare import Entry, Round, Trial
+from bigmodel.compare import Entry, Plan, Round, Tiles, Trial
 from bigmodel.datasets import DatasetConfig, Notice
 from bigmodel.errors import BigModelError
 from bigmodel.generate import Option, Piece
@@ -97,6 +98,16 @@ def turn(
         numbers = (loss, loss, 1 - loss, 1 - loss)
         trials.append(Trial(entry, number, *numbers, losses, step, part, left=rate in left and number > 0))
     return Round(number, 500, number * 20, 10_000, 0.1 * number, 600.0, tuple(trials))
+
+
+def plan(rates: int = 3, seeds: int = 1) -> Plan:
+    """What a race says first."""
+    return Plan(rates, seeds, rates * seeds, 100 * rates * seeds, 1.5, 1024, 1)
+
+
+def tiles(number: int, places: tuple[int, ...] = (0, 1, 2), side: int = 4) -> Tiles:
+    """Small boundaries of a race."""
+    return Tiles(number, places, side, zlib.compress(bytes(side * side * len(places))))
 
 
 def piece(number: int, text: str = " word", *, of: int = 1024, finish: Any = None, read: int = 3) -> Piece:

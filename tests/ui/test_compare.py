@@ -1,80 +1,148 @@
-"""The Compare tab's view: rounds in, values out."""
+"""The Compare tab's view: rounds in, values out; and orders, from the page into the race."""
 
 from __future__ import annotations
 
+import math
+import time
+from typing import Any
+
+import gradio as gr
 import pytest
 
-from bigmodel.compare import CompareConfig, winner
+from bigmodel.compare import Before, CompareConfig
+from bigmodel.compare.orders import GoOn, MoreRates
+from bigmodel.compare.verdict import Verdict
 from bigmodel.datasets import DatasetConfig
-from bigmodel.errors import RunError
+from bigmodel.errors import ConfigError, RunError
+from bigmodel.runs import Run, Runs
 from bigmodel.ui import compare
+from bigmodel.ui.compare import ahead, judge, steer, table
+from bigmodel.ui.compare.seen import see
 from bigmodel.ui.data import Source
-from bigmodel.ui.words import LANGUAGES, say
-from tests.ui.made import sent, snapshot, strict, turn
+from bigmodel.ui.words import LANGUAGES, say, word
+from tests.ui.made import plan, sent, snapshot, strict, tiles, turn
+
+CURVES, TILES, CARDS, EDGE, WARNING, HAND_OVER, AXIS, ORDERS, GO_ON, TABLE = range(10)
+VERDICT = Verdict(0, 0.25, 0.9, 0.3, 0.88, 0.85, 0.91, 0.05, 0.02, 200, (0.3, 0.4, math.nan))
 
 
 def race(count: int, state: str = "running", **kinds: object) -> object:
     """A race after `count` rounds."""
-    return snapshot(*(turn(number, **kinds) for number in range(count + 1)), state=state)
+    return snapshot(plan(), *(turn(number, **kinds) for number in range(count + 1)), state=state)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_idle_tab_has_an_empty_table(language: str) -> None:
-    """Before any race: empty charts, a table with its headers, a button that cannot be pressed."""
-    curves, table, hand_over, axis = compare.view(None, language)
-    assert table["value"] == []
-    assert table["headers"] == [say(f"compare.column.{name}", language) for name in compare.COLUMNS]
-    assert hand_over["interactive"] is False
-    assert curves["layout"]["yaxis"]["title"]["text"] == say("chart.valid_loss", language)
-    strict([curves, axis])
+    """Before any race: empty charts, a table with its headers, no orders, a button that cannot be pressed."""
+    values = compare.view(None, language)
+    assert values[TABLE]["value"] == []
+    assert values[TABLE]["headers"] == [say(f"compare.column.{name}", language) for name in table.COLUMNS]
+    assert values[HAND_OVER]["interactive"] is False
+    assert values[ORDERS]["visible"] is values[EDGE]["visible"] is False
+    assert values[CURVES]["layout"]["yaxis"]["title"]["text"] == say("chart.valid_loss", language)
+    assert values[CARDS]["note"] == say("compare.answer.later", language)
+    strict(values)
 
 
 def test_curves_grow_together() -> None:
     """There is a curve per rate, all of the same length."""
-    curves, *_ = compare.view(race(4), "en")
+    curves = compare.view(race(4), "en")[CURVES]
     assert [len(line["x"]) for line in curves["data"]] == [5, 5, 5]
     assert [line["name"] for line in curves["data"]] == ["0.001", "0.01", "0.1"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_table_is_ranked_and_marks_what_diverged(language: str) -> None:
-    """The lowest loss stands first as the best, a diverged rate last with its step and dashes for its numbers."""
-    _, table, _, _ = compare.view(race(4, "done", broken=(0.1,)), language)
-    assert [line[0] for line in table["value"]] == ["1", "2", "3"]
-    assert [line[1] for line in table["value"]] == ["0.001", "0.01", "0.1"]
-    assert table["value"][0][-1] == say("compare.remark.best", language)
-    assert table["value"][-1][2:] == ["–", "–", "–", say("compare.remark.diverged", language, step=7)]
+    """The lowest loss stands first as the best, who left after who runs, a diverged rate last with its step."""
+    shown = compare.view(race(4, "done", broken=(0.1,), left=(0.001,)), language)[TABLE]
+    assert [line[:2] for line in shown["value"]] == [["1", "0.01"], ["2", "0.001"], ["3", "0.1"]]
+    assert shown["value"][0][-1] == say("compare.remark.best", language)
+    assert shown["value"][1][-1] == say("compare.remark.left", language, epoch=4)
+    assert shown["value"][-1][2:] == ["–", "–", "–", say("compare.remark.diverged", language, step=7)]
+
+
+def test_equals_and_the_cheapest_are_marked() -> None:
+    """With seeds that agree nothing is equal; the remarks say who is."""
+    lines = compare.view(race(4, "done", rates=(0.1, 0.1001), seeds=3), "en")[TABLE]["value"]
+    assert [line[-1] for line in lines] == [say("compare.remark.best"), ""]
+    same = compare.view(race(4, "done", rates=(0.1, 0.1), seeds=3), "en")[TABLE]["value"]
+    assert say("compare.remark.equal") in same[1][-1]
 
 
 def test_diverged_rates_are_strict_json() -> None:
     """Rates whose loss is no number, all of them even, make values that are JSON, and there is nothing to hand over."""
-    run = race(4, "done", broken=(0.001, 0.01, 0.1))
-    values = compare.view(run, "en")
+    values = compare.view(race(4, "done", broken=(0.001, 0.01, 0.1)), "en")
     strict(values)
-    assert values[2]["interactive"] is False
+    assert values[HAND_OVER]["interactive"] is False
+    assert values[CARDS] == {"cards": [], "note": say("compare.answer.none")}
 
 
 @pytest.mark.parametrize(
     ("state", "free"), [("running", False), ("waiting", False), ("paused", True), ("stopped", True), ("done", True)]
 )
 def test_winner_can_be_handed_over_when_the_race_stands(state: str, free: bool) -> None:
-    """The button to Train is free once the race has ended or was stopped, and not while places may change."""
-    assert compare.view(race(4, state), "en")[2]["interactive"] is free
+    """The button to Train is free as soon as the places cannot change."""
+    assert compare.view(race(4, state), "en")[HAND_OVER]["interactive"] is free
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_winner_on_the_edge_is_warned_of(language: str) -> None:
+    """The best rate is the lowest of those that raced: a sentence says so, and a button extends the range."""
+    values = compare.view(race(4, "done"), language)
+    assert values[EDGE]["visible"] is True
+    assert values[WARNING] == say("compare.edge.low", language, rate="0.001")
+    inside = compare.view(race(4, "done", broken=(0.001,), rates=(0.001, 0.01, 0.1)), language)
+    assert inside[EDGE]["visible"] is False
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_answer_is_told_in_words(language: str) -> None:
+    """One seed, one winner, several equals: each has its sentence, and the sealed test stands beside it."""
+    one = compare.view(race(4, "done"), language)[CARDS]
+    assert one["note"] == say("compare.answer.one_seed", language, best="0.001")
+    alone = compare.view(race(4, "done", seeds=3), language)[CARDS]
+    assert say("compare.answer.alone", language, best="0.001", seeds=3) in alone["note"]
+    equal = snapshot(plan(), turn(0), turn(3, (0.001, 0.001), seeds=3), VERDICT, state="done")
+    values = compare.view(equal, language)
+    assert [value for _, value in values[CARDS]["cards"]] == ["0.001", "2 / 2", "0.311 ± 0.002", "0.300", "88.0%"]
+    assert say("compare.answer.flattered", language, gap=0.05, usual=0.02, rows=200) in values[CARDS]["note"]
+    assert say("chart.sealed", language) in [line["name"] for line in values[AXIS]["data"]]
+
+
+def test_tiles_stand_under_the_curves_in_their_colours() -> None:
+    """Each tile has the name, colour and loss of its entry; who broke is grey; buttons are there while it runs."""
+    running = snapshot(plan(), turn(0), turn(2, broken=(0.1,)), tiles(2))
+    wall = compare.view(running, "en")[TILES]
+    assert [tile["state"] for tile in wall["tiles"]] == ["best", "runs", "gone"]
+    assert [tile["name"] for tile in wall["tiles"]] == ["0.001", "0.01", "0.1"]
+    assert wall["tiles"][2]["note"] == say("compare.remark.diverged", step=7)
+    lines = compare.view(running, "en")[CURVES]["data"]
+    assert wall["tiles"][1]["colour"] == lines[1]["line"]["color"]
+    assert wall["leave"]
+    ended = snapshot(plan(), turn(0), tiles(0), state="done")
+    assert compare.view(ended, "en")[TILES]["leave"] == ""
+
+
+def test_a_race_taken_up_again_shows_what_was_before() -> None:
+    """The rounds and tiles before are drawn with the new ones."""
+    before = Before(tuple(turn(number) for number in range(4)), tiles(3))
+    values = compare.view(snapshot(before, plan(), turn(4)), "en")
+    assert [len(line["x"]) for line in values[CURVES]["data"]] == [5, 5, 5]
+    assert values[TILES] is not None
 
 
 def test_failed_race_keeps_its_curves() -> None:
     """What was drawn before a failure stays."""
-    run = snapshot(turn(0), turn(1), state="failed", error=RunError("unexpected"))
-    curves, table, *_ = compare.view(run, "en")
-    assert len(curves["data"][0]["x"]) == 2
-    assert len(table["value"]) == 3
+    values = compare.view(snapshot(turn(0), turn(1), state="failed", error=RunError("unexpected")), "en")
+    assert len(values[CURVES]["data"][0]["x"]) == 2
+    assert len(values[TABLE]["value"]) == 3
 
 
 def test_long_race_is_small_to_send() -> None:
-    """All of a race of three rates over 500 epochs is under 60 kB, one of 64 rates under 200 kB."""
+    """All of a race of three rates over 500 epochs is under 60 kB, one of 128 rates under 400 kB."""
     assert len(strict(compare.view(race(500), "en"))) < 60_000
-    many = tuple(0.001 * (k + 1) for k in range(64))
-    assert len(strict(compare.view(race(500, rates=many), "en"))) < 200_000
+    many = tuple(0.001 * (k + 1) for k in range(128))
+    assert len(strict(compare.view(race(300, rates=many), "en"))) < 400_000
 
 
 @pytest.mark.parametrize("count", [40, 501, 777])
@@ -95,18 +163,128 @@ def test_status_line_counts_what_diverged(language: str) -> None:
     assert done == 0.2
 
 
-def test_a_race_runs_and_has_a_winner() -> None:
-    """The job of the tab races all rates on the chosen data, and its winner is a setting for Train."""
-    config = CompareConfig(rates=(0.001, 0.01), epochs=2, widths=(4,))
-    shelf: dict[str, object] = {}
-    start = compare.race(Source(DatasetConfig(dataset="xor", rows=100)), config, ("xor", None, None))
-    run = snapshot(*start.job(shelf), state="done")
-    strict(compare.view(run, "zh"))
-    assert shelf["config"] == config
-    assert shelf["choice"] == ("xor", None, None)
-    ranking = compare.ranked(run)
-    assert ranking is not None
-    chosen = winner(config, ranking)
-    assert chosen is not None
-    assert chosen.learning_rate in config.rates
-    assert chosen.widths == (4,)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_status_line_tells_the_budget(language: str) -> None:
+    """It says what is to go and what is left of the budget, that the budget will end it, or that it has."""
+    text, _ = compare.status_line(snapshot(plan(), turn(100)), language)
+    assert say("compare.status.left", language, left=40.0, budget=590.0) in text
+    short = snapshot(plan(), replaced(turn(100), budget=20.0))
+    assert say("compare.status.short", language, budget=10.0) in compare.status_line(short, language)[0]
+    over = snapshot(plan(), replaced(turn(100), budget=9.0, ended="time"), state="done")
+    assert say("compare.status.time", language, budget=9.0) in compare.status_line(over, language)[0]
+
+
+def replaced(event: Any, **changes: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(event, **changes)
+
+
+SOURCE = Source(DatasetConfig(dataset="xor", rows=100))
+
+
+def config(**settings: Any) -> CompareConfig:
+    return CompareConfig(**{"rates": (0.001, 0.01), "epochs": 2, "widths": (4,), **settings})
+
+
+@pytest.fixture
+def runs() -> Runs:
+    return Runs(slots=2)
+
+
+def raced(runs: Runs, start: Any) -> Run:
+    """A run of the tab to its end."""
+    run = runs.start("ann", "compare", start.job, conclude=start.conclude)
+    assert run.wait(60)
+    return run
+
+
+def test_a_race_runs_and_is_judged(runs: Runs) -> None:
+    """The job of the tab races all rates on the chosen data and ends with tiles and the sealed test."""
+    run = raced(runs, compare.racing(SOURCE, config(), ("xor", None, None)))
+    assert run.shelf["config"] == config()
+    assert run.shelf["choice"] == ("xor", None, None)
+    kinds = [type(event).__name__ for event in run.snapshot().events]
+    assert kinds.count("Verdict") == 1
+    assert kinds.count("Round") == 3
+    assert {"Plan", "Tiles", "Ranking"} <= set(kinds)
+    strict(compare.view(run.snapshot(), "zh"))
+
+
+def test_a_race_that_was_stopped_is_judged(runs: Runs) -> None:
+    """Stop keeps what there is, and the sealed test is opened all the same."""
+    start = compare.racing(SOURCE, config(epochs=10_000), ())
+    run = runs.start("ann", "compare", start.job, conclude=start.conclude)
+    while not any(type(event).__name__ == "Round" for event in run.snapshot().events):
+        time.sleep(0.01)
+    run.stop()
+    assert run.wait(10)
+    assert [type(event).__name__ for event in run.snapshot().events].count("Verdict") == 1
+
+
+def test_a_race_that_has_ended_is_taken_up_again(runs: Runs) -> None:
+    """An order after the end makes a run that shows all of it: further rates, then further epochs."""
+    run = raced(runs, compare.racing(SOURCE, config(), ()))
+    run = raced(runs, compare.taken_up(run, MoreRates((0.1,)), 0.0))
+    run = raced(runs, compare.taken_up(run, GoOn(1), 0.0))
+    seen = see(run.snapshot())
+    assert seen is not None
+    assert [trial.learning_rate for trial in seen.trials] == [0.001, 0.01, 0.1]
+    assert [sorted(curve) for curve in seen.curves] == [[0, 1, 2, 3]] * 3
+    assert seen.verdict is not None
+
+
+def test_an_order_of_a_visitor_reaches_that_visitors_race_only(runs: Runs) -> None:
+    """Ann's order takes up Ann's race; Bob has none, and nothing happens."""
+    mine = raced(runs, compare.racing(SOURCE, config(), ()))
+    live = Lines(runs)
+    request: Any = object()
+    steer._order(live, ("bob", "en", "fast"), request, lambda race: GoOn(1))  # type: ignore[arg-type]
+    assert runs.get("ann", "compare") is mine
+    steer._order(live, ("ann", "en", "fast"), request, lambda race: GoOn(1))  # type: ignore[arg-type]
+    later = runs.get("ann", "compare")
+    assert later is not None
+    assert later is not mine
+    assert later.wait(60)
+    with pytest.raises(gr.Error):
+        steer._order(live, ("ann", "en", "fast"), request, lambda race: GoOn(10_000))  # type: ignore[arg-type]
+
+
+class Lines:
+    """What an order needs of the page's bridge."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+
+    def run(self, kind: str, visitor: str, request: Any) -> Run | None:
+        return self.runs.get(visitor, kind)
+
+    def arrive(self, visitor: str, request: Any) -> str:
+        return visitor
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("value", [None, 0, -1, 1.5, 17, math.nan, "2", True])
+def test_amounts_that_are_none_are_refused(value: Any, language: str) -> None:
+    """How many more seeds: a whole number of the field's limits, or one sentence."""
+    with pytest.raises(ConfigError) as raised:
+        steer.amount("seeds", value)
+    assert say("compare.order.seeds.label", language) in word(raised.value, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_race_takes_is_told_before_it_starts(language: str) -> None:
+    """Networks, weights and memory; what is too much is refused in the same words as at the start."""
+    line = ahead.foretold(SOURCE, config(seeds=4), language)
+    said = {"entries": 2, "seeds": 4, "members": 8, "stacks": 1, "parameters": 8 * 22, "megabytes": 1, "most": 1024}
+    assert line == {"text": say("compare.plan", language, **said), "wrong": False}
+    with pytest.raises(ConfigError) as raised:
+        ahead.foretold(SOURCE, config(widths=(1024,) * 4, seeds=16), language)
+    assert "1024" in word(raised.value, language)
+
+
+def test_the_winner_of_the_answer_goes_to_train() -> None:
+    """What is proposed is what Train gets: the cheapest of the equals."""
+    seen = see(snapshot(plan(), turn(0, seeds=3), turn(3, seeds=3), state="done"))
+    assert seen is not None
+    assert judge.answer_cards(seen, ["a", "b", "c"], "en")["cards"][0][1] == "a"

@@ -14,7 +14,7 @@ WORDS = {
     "linear": "线性", "linear.info": "等距", "log": "对数", "log.info": "十倍", "loss.caption": "损失：错得多远",
     "accuracy.caption": "准确率：答对的比例", "boundary.caption": "界线", "points.caption": "数据", "classes": "类别",
     "classes.info": "类", "spread": "分歧", "spread.info": "差", "component": "主成分 {number}（{share:.0%}）",
-    "slice": "截面 {share:.0%}",
+    "slice": "截面 {share:.0%}", "race.caption": "比赛", "axis.caption": "结果", "cheapest": "最省", "sealed": "封存",
 }  # fmt: skip
 
 
@@ -29,8 +29,14 @@ def epochs(count, members=1, broken=False):
     return rows
 
 
-def trial(rate, loss, diverged_at=None, best=False):
-    return Plain(learning_rate=rate, valid_loss=loss, diverged_at=diverged_at, best=best)
+def trial(rate, loss, broke=None, left=False, optimizer="adam"):
+    entry = Plain(learning_rate=rate, optimizer=optimizer, schedule="constant", value="")
+    at = None if broke is None else round(20 * broke)
+    return Plain(entry=entry, valid_loss=loss, diverged_at=at, broke=broke, left=left)
+
+
+def standing(place, mean, half=math.nan, equal=False):
+    return Plain(trial=place, mean=mean, low=mean - half, high=mean + half, equal=equal)
 
 
 SOUND = Plain(
@@ -40,12 +46,13 @@ SOUND = Plain(
 FLAT = Plain(axes=("u", "v"), shares=(), grid=(0, 59, 0, 59), points=[(1, 2, 0), (3, 4, 1)])
 SLICE = Plain(axes=(), shares=(0.5, 0.25), grid=(-1, 1, -1, 1), points=[(0.1, 0.2, 0)])
 
+FOUND = Plain(best=0, cheapest=0, standings=[standing(0, 1.0, equal=True)])
 
 FIGURES = {
     "loss": lambda: plots.loss_curves(epochs(3), WORDS),
     "accuracy": lambda: plots.accuracy_curves(epochs(3), WORDS),
-    "rates": lambda: plots.rate_curves([Plain(number=0, trials=[trial(0.1, 1.0), trial(0.2, 1.0)])], WORDS),
-    "axis": lambda: plots.rate_axis([trial(0.1, 1.0, best=True), trial(10, math.nan, 3)], WORDS),
+    "rates": lambda: plots.rate_curves([trial(0.1, 1.0), trial(0.2, 1.0)], [{0: 1.0}] * 2, "ab", WORDS),
+    "axis": lambda: plots.rate_axis([trial(0.1, 1.0), trial(10, math.nan, 0.3)], FOUND, "ab", WORDS),
     "confusion": lambda: plots.confusion([[3, 1], [0, 4]], ["a", "b"], WORDS),
     "boundary": lambda: plots.boundary(FLAT, "ab", WORDS, bytes([255] * 3600 + [0] * 3600)),
     "slice": lambda: plots.boundary(SLICE, "ab", WORDS),
@@ -141,22 +148,55 @@ def test_the_loss_has_a_switch_to_a_logarithmic_axis():
 
 
 def test_a_diverged_rate_is_grey_and_ends_with_a_cross():
-    """Its curve stops at the last round before it broke; the others keep their colours."""
-    rounds = [
-        Plain(number=k, trials=[trial(0.1, 1.0), trial(9.0, 2.0 if k < 2 else math.nan, None if k < 2 else 7)])
-        for k in range(4)
-    ]
-    fine, broken = plots.rate_curves(rounds, WORDS).data
-    assert fine.line.color == plots.rate_colour(0, 2)
-    assert broken.line.color == plots.GREY
-    assert list(broken.x) == [0, 1]
+    """Its curve goes on to the place within the epoch where it broke; the others keep their colours."""
+    trials = [trial(0.1, 1.0), trial(9.0, math.nan, broke=1.35), trial(0.5, 1.0, left=True)]
+    curves = [{0: 1.0, 1: 0.9, 2: 0.8, 3: 0.7}, {0: 2.0, 1: 3.0}, {0: 2.0, 1: 1.0}]
+    fine, broken, left = plots.rate_curves(trials, curves, "abc", WORDS, best=0).data
+    assert fine.line.color == plots.rate_colour(0, 3)
+    assert fine.line.width > left.line.width
+    assert broken.line.color == left.line.color == plots.GREY
+    assert list(broken.x) == [0, 1, 1.35]
     assert broken.marker.symbol[-1] == "x"
     assert "发散" in broken.name
+    assert left.line.dash == "dot"
 
 
-@pytest.mark.parametrize("count", [2, 8, 9, 64])
+def test_kinds_share_the_colour_of_their_rate_and_differ_in_their_dash():
+    """Of many entries the colour is the rate's, the dash the optimizer's."""
+    rates = [10.0**-k for k in range(6)]
+    trials = [trial(rate, 1.0, optimizer=name) for name in ("sgd", "adam") for rate in rates]
+    lines = plots.rate_curves(trials, [{0: 1.0}] * 12, "abcdefghijkl", WORDS).data
+    assert [line.line.color for line in lines[:6]] == [line.line.color for line in lines[6:]]
+    assert len({line.line.color for line in lines}) == 6
+    assert {line.line.dash for line in lines[:6]} == {"solid"}
+    assert {line.line.dash for line in lines[6:]} == {"dash"}
+
+
+def test_more_entries_than_a_chart_holds_are_drawn_in_part():
+    """Of a thousand entries 128 at most have a curve, evenly chosen."""
+    trials = [trial(10 ** (-5 + k / 200), 1.0) for k in range(1000)]
+    assert 100 < len(plots.rate_curves(trials, [{0: 1.0}] * 1000, ["x"] * 1000, WORDS).data) <= 128
+
+
+def test_the_axis_shows_intervals_equals_and_the_sealed_test():
+    """Error bars are the intervals, cut off above 0; equals are green, the best a star, the cheapest a diamond."""
+    trials = [trial(0.01, 0.5), trial(0.1, 0.4), trial(1.0, 0.9), trial(9.0, math.nan, broke=0.2)]
+    rows = [standing(2, 0.9, 2.0), standing(0, 0.5, 0.1, equal=True), standing(1, 0.4, 0.1, equal=True)]
+    found = Plain(best=1, cheapest=0, standings=rows)
+    reached, sealed, best, cheapest, broken = plots.rate_axis(trials, found, "abcd", WORDS, tests=(0.6, 0.5)).data
+    assert list(reached.x) == [0.01, 0.1, 1.0]
+    assert list(reached.marker.color) == [plots.PALETTE[2], plots.PALETTE[2], plots.GREY]
+    assert list(reached.error_y.array) == [0.1, 0.1, 2.0]
+    assert reached.error_y.arrayminus[2] < 0.9
+    assert (list(sealed.x), list(sealed.y)) == ([0.01, 0.1], [0.6, 0.5])
+    assert (list(best.x), best.marker.symbol) == ([0.1], "star")
+    assert (list(cheapest.x), cheapest.marker.symbol) == ([0.01], "diamond")
+    assert (list(broken.x), broken.marker.symbol) == ([9.0], "x")
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 64, 128])
 def test_every_rate_has_a_colour_of_its_own(count):
-    """No two of up to 64 rates share a colour."""
+    """No two of up to 128 rates share a colour."""
     assert len({plots.rate_colour(place, count) for place in range(count)}) == count
 
 

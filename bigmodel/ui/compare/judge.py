@@ -1,0 +1,115 @@
+"""The answer: which rate to take, which others are as good, how sure that is, and what the sealed test says of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from bigmodel import plots
+from bigmodel.compare import as_training
+from bigmodel.compare.orders import MoreRates, beyond
+from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.compare.seen import Seen, named, see
+from bigmodel.ui.compare.steer import orders
+from bigmodel.ui.widgets import number_cards
+from bigmodel.ui.words import chart_words, say
+
+if TYPE_CHECKING:
+    from bigmodel.compare.answer import Answer
+    from bigmodel.ui.compare import Track
+    from bigmodel.ui.live import Live
+    from bigmodel.ui.widgets import Page
+
+
+def build(page: Page, live: Live, track: Track) -> list[Any]:
+    """The answer in numbers and words, a warning at the edge of the range, the button to Train, the axis of rates."""
+    cards = number_cards(elem_id="compare-answer")
+    with gr.Row(visible=False, elem_id="compare-edge", elem_classes="edge") as edge:
+        warning = gr.Markdown("", elem_id="compare-edge-text")
+        extend = page.button("compare.order.extend", size="sm", elem_id="compare-extend", min_width=160)
+    hand_over = page.button("compare.hand_over", interactive=False, elem_id="compare-hand-over")
+    axis = chart(height=360, elem_id="compare-axis")
+    orders(page, live, track, extend, _further)
+
+    def hand(visitor: str, request: gr.Request) -> list[Any]:
+        run = live.run("compare", visitor, request)
+        seen = see(run.snapshot()) if run else None
+        if run is None or seen is None or seen.answer is None:
+            return [gr.skip()] * (len(track.train.inputs) + 1)
+        config = as_training(run.shelf["config"], seen.trials[seen.answer.cheapest].entry)
+        return [*run.shelf["choice"], *track.train.form.show(config), gr.update(selected="train")]
+
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    hand_over.click(hand, [page.visitor], [*track.train.inputs, track.tabs], **quiet)
+    return [cards, edge, warning, hand_over, axis]
+
+
+def _further(race: Any) -> MoreRates:
+    """Rates beyond the side that the winner stands on."""
+    from bigmodel.compare import lines
+    from bigmodel.compare.answer import answer
+
+    found = answer(race.trials(), lines(race.rounds))
+    return MoreRates(beyond(race.rates, (found.edge if found else None) or "high"))
+
+
+def view(seen: Seen | None, language: str) -> list[Any]:
+    """Answer, warning, button and axis of a race as it stands."""
+    words = chart_words(language)
+    found = seen.answer if seen else None
+    edge = found.edge if found and seen and len(seen.trials) > 1 and seen.rounds[-1].number > 0 else None
+    trials = seen.trials if seen else ()
+    names = [named(trial.entry, seen.varied, language) for trial in trials] if seen else []
+    tests = seen.verdict.tests if seen and seen.verdict else ()
+    text = ""
+    if edge and found:
+        text = say(f"compare.edge.{edge}", language, rate=f"{trials[found.best].entry.learning_rate:.4g}")
+    return [
+        answer_cards(seen, names, language),
+        gr.update(visible=edge is not None),
+        text,
+        gr.update(
+            interactive=found is not None and seen is not None and seen.snapshot.state not in ("waiting", "running")
+        ),
+        frame(plots.rate_axis(trials, found, names, words, tests=tests)),
+    ]
+
+
+def answer_cards(seen: Seen | None, names: list[str], language: str) -> dict[str, Any]:
+    """The answer as numbers, and a note in words: what "equal" and "cheapest" mean, and how far the test agrees."""
+    found = seen.answer if seen else None
+    if seen is None or found is None:
+        return {"note": say("compare.answer.none" if seen else "compare.answer.later", language), "cards": []}
+    best = next(row for row in found.standings if row.trial == found.best)
+    half = (best.high - best.low) / 2
+    loss = f"{best.mean:.3f}" + (f" ± {half:.3f}" if math.isfinite(half) else "")
+    cards = [
+        (say("compare.answer.proposed", language), names[found.cheapest]),
+        (say("compare.answer.equals", language), f"{len(found.equals)} / {len(seen.trials)}"),
+        (say("compare.answer.loss", language), loss),
+    ]
+    if seen.verdict:
+        cards.append((say("compare.answer.test", language), f"{seen.verdict.test_loss:.3f}"))
+        cards.append((say("compare.answer.accuracy", language), f"{seen.verdict.test_accuracy:.1%}"))
+    return {"note": " ".join(_notes(seen, found, names, language)), "cards": cards}
+
+
+def _notes(seen: Seen, found: Answer, names: list[str], language: str) -> list[str]:
+    """The sentences under the numbers."""
+    best, cheapest = names[found.best], names[found.cheapest]
+    if found.seeds < 2:
+        told = [say("compare.answer.one_seed", language, best=best)]
+    elif len(found.equals) < 2:
+        told = [say("compare.answer.alone", language, best=best, seeds=found.seeds)]
+    else:
+        others = sorted(place for place in found.equals if place != found.best)
+        listed = ", ".join(names[place] for place in others[:8]) + (" …" if len(others) > 8 else "")
+        said = {"best": best, "others": listed, "seeds": found.seeds, "cheapest": cheapest}
+        told = [say("compare.answer.set", language, **said, epochs=found.epochs, target=found.target)]
+    verdict = seen.verdict
+    if verdict:
+        key = "compare.answer.flattered" if verdict.gap > max(0.0, verdict.usual_gap) else "compare.answer.honest"
+        told.append(say(key, language, gap=verdict.gap, usual=verdict.usual_gap, rows=verdict.rows))
+    return told

@@ -1,0 +1,64 @@
+"""The ranking: a line per entry, the best first, who diverged last."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from bigmodel.compare import Rank
+from bigmodel.ui.compare.seen import Seen, part
+from bigmodel.ui.words import say
+
+if TYPE_CHECKING:
+    from bigmodel.ui.compare import Track
+    from bigmodel.ui.live import Live
+    from bigmodel.ui.widgets import Page
+
+COLUMNS = ("place", "rate", "valid_loss", "valid_accuracy", "train_loss", "remark")
+MOST_ROWS = 200
+"""Lines on the page: the best; all of them are in what can be taken away."""
+
+
+def build(page: Page, live: Live, track: Track) -> list[Any]:
+    """The table."""
+    table = gr.Dataframe(headers=headers((), "en"), interactive=False, elem_id="compare-table", max_height=520)
+    page.says(table, lambda language: {"headers": headers((), language)})
+    return [table]
+
+
+def view(seen: Seen | None, language: str) -> list[Any]:
+    """The ranking as it stands."""
+    varied = seen.varied if seen else ()
+    rows = [cells(row, seen, language) for row in seen.ranking.ranking[:MOST_ROWS]] if seen else []
+    return [gr.update(value=rows, headers=headers(varied, language))]
+
+
+def headers(varied: tuple[str, ...], language: str) -> list[str]:
+    """The first line of the table; beside the rate stands what else differs."""
+    names = (*COLUMNS[:2], *varied, *COLUMNS[2:])
+    return [say(f"compare.column.{name}", language) for name in names]
+
+
+def cells(row: Rank, seen: Seen, language: str) -> list[str]:
+    """One line of the table."""
+    numbers = (row.valid_loss, row.valid_accuracy, row.train_loss)
+    shown = [f"{value:.4f}" if math.isfinite(value) else "–" for value in numbers]
+    kind = [part(row.entry, name, language) for name in seen.varied]
+    return [str(row.place), f"{row.learning_rate:.4g}", *kind, *shown, remark(row, seen, language)]
+
+
+def remark(row: Rank, seen: Seen, language: str) -> str:
+    """Why it does not run, or what it is to the best."""
+    found = seen.answer
+    if row.diverged_at is not None:
+        return say("compare.remark.diverged", language, step=row.diverged_at)
+    if row.left:
+        return say("compare.remark.left", language, epoch=seen.trials[row.trial].number)
+    told = [say("compare.remark.best", language)] if row.best else []
+    if found and not row.best and row.trial in found.equals:
+        told.append(say("compare.remark.equal", language))
+    if found and len(found.equals) > 1 and row.trial == found.cheapest:
+        told.append(say("compare.remark.cheapest", language))
+    return ", ".join(told)
