@@ -107,6 +107,7 @@ class Plan:
     """Megabytes that a race may take."""
 
     stacks: int
+    knob: str = "none"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from bigmodel.compare import Before, CompareConfig, Round
 from bigmodel.compare.orders import Order, Orders
 from bigmodel.runs import Run, Shelf, Snapshot
 from bigmodel.train import Progress
-from bigmodel.ui.compare import judge, steer, table, watch
+from bigmodel.ui.compare import finders, judge, knobs, steer, table, takeaway, watch
 from bigmodel.ui.compare.ahead import cost_line
 from bigmodel.ui.compare.seen import see
 from bigmodel.ui.data import DataForm, Source, load
@@ -34,11 +34,12 @@ from bigmodel.ui.words import say
 if TYPE_CHECKING:
     from bigmodel.compare.race import Race
 
-PANELS = (watch, judge, steer, table)
-AFTER: tuple[Callable[[Race], Iterator[Any]], ...] = ()
+PANELS = (watch, judge, steer, table, finders, knobs, takeaway)
+AFTER: tuple[Callable[[Race], Iterator[Any]], ...] = (finders.after, knobs.after, takeaway.after)
 
 RANGE = ("lowest", "highest", "count")
 MORE = ("optimizers", "schedules")
+KNOBS = ("knob", "values", "search", "draws", "halving", "finders")
 
 
 @dataclass
@@ -69,6 +70,7 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
             cost = cost_line(page, data, form)
             pace = pace_choice(page, live, "compare")
             form.section("compare.more", MORE)
+            form.section("compare.knobs", KNOBS)
             form.section("train.network", NETWORK)
             form.section("train.training", TRAINING)
             form.section("train.timing", (*SCHEDULE[:2], "seed"))
