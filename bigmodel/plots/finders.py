@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import FAINT, GREY, LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
+from bigmodel.plots.draw import FAINT, GREY, LEGEND, PALETTE, Trace, Words, curve, draw, number, tint
 
 GOOD, POOR = PALETTE[2], PALETTE[1]
 
@@ -56,10 +56,11 @@ class CaseRow(Protocol):
 def finder_votes(cases: Sequence[CaseRow], words: Words) -> go.Figure:
     """The race above, the votes below. With several optimizers a switch shows one at a time."""
     rules = list(dict.fromkeys(vote.rule for case in cases for vote in case.votes))
+    span = _span(cases) if cases else [-7.0, 1.0]
     traces: list[Trace] = []
     owners: list[int] = []
     for place, case in enumerate(cases):
-        own = [*_race(case, words), *_votes(case, rules, words)]
+        own = [*_race(case, span, words), *_votes(case, rules, span, words)]
         traces += own
         owners += [place] * len(own)
     looks = [
@@ -69,17 +70,18 @@ def finder_votes(cases: Sequence[CaseRow], words: Words) -> go.Figure:
     below = {
         "domain": [0, 0.46], "tickmode": "array", "tickvals": list(range(len(rules))), "fixedrange": True,
         "ticktext": [words[f"rule.{rule}"] for rule in rules], "range": [len(rules) - 0.4, -0.6],
-        "gridcolor": FAINT, "zeroline": False, "automargin": True,
+        "gridcolor": FAINT, "zeroline": False, "automargin": True, "tickfont": {"size": 11},
     }  # fmt: skip
-    axis: dict[str, Any] = {"type": "log", "tickformat": "~g", "dtick": 1}
+    # Every second decade of many: on a phone the others would collide.
+    axis: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 2 if span[1] - span[0] > 6 else 1}
     if cases:
-        axis |= {"anchor": "y2", "range": _span(cases)}
+        axis |= {"anchor": "y2", "range": span}
     return draw(
         words["rate"],
         words["valid_loss"],
         traces,
         xaxis=axis,
-        yaxis={"type": "log", **({"domain": [0.54, 1]} if cases else {})},
+        yaxis={"type": "log", "dtick": "D2", **({"domain": [0.54, 1]} if cases else {})},
         waiting=((-7, 1), (-2, 0)),
         legend=LEGEND,
         meta={
@@ -96,16 +98,16 @@ def _span(cases: Sequence[CaseRow]) -> list[float]:
     rates = [rate for case in cases for rate, _ in case.curve]
     rates += [end for case in cases for vote in case.votes for end in (vote.low, vote.high)]
     low, high = math.log10(min(rates)), math.log10(max(rates))
-    return [low - 0.04 * (high - low), high + 0.24 * (high - low)]
+    return [low - 0.04 * (high - low), high + 0.3 * (high - low)]
 
 
-def _race(case: CaseRow, words: Words) -> list[Trace]:
+def _race(case: CaseRow, span: Sequence[float], words: Words) -> list[Trace]:
     points = sorted(case.curve)
     ran = [(rate, loss) for rate, loss in points if math.isfinite(loss)]
     star = {"color": PALETTE[2], "size": 14, "symbol": "star"}
     # The race alone says how high the axis goes: a range test that explodes would flatten it.
     top = 1.5 * max(loss for _, loss in ran)
-    seen = thin([(rate, loss) for rate, loss in case.test if loss <= top], 100)
+    seen = [(rate, loss) for rate, loss in case.test if loss <= top and math.log10(rate) >= span[0]]
     dots = curve([r for r, _ in seen], [number(loss) for _, loss in seen], words["range_test"], GREY, {"size": 1})
     dots["line"] = {"color": GREY, "width": 1.5, "dash": "dot"}
     return [
@@ -115,7 +117,7 @@ def _race(case: CaseRow, words: Words) -> list[Trace]:
     ]
 
 
-def _votes(case: CaseRow, rules: Sequence[str], words: Words) -> list[Trace]:
+def _votes(case: CaseRow, rules: Sequence[str], span: Sequence[float], words: Words) -> list[Trace]:
     """The stretch of the best, the votes with their spread over seeds, and at the right what each costs."""
     rows = [vote for vote in case.votes if vote.rule in rules]
     y = [rules.index(vote.rule) for vote in rows]
@@ -136,11 +138,10 @@ def _votes(case: CaseRow, rules: Sequence[str], words: Words) -> list[Trace]:
         "marker": {"color": colours, "size": 11, "symbol": "diamond"}, "error_x": spread, "showlegend": False,
         "customdata": told, "hovertemplate": "%{x:.3g}<br>%{customdata}<extra></extra>",
     }  # fmt: skip
-    right = 10 ** _span([case])[1]
     costs = {
-        "type": "scatter", "x": [right] * len(rows), "y": y, "yaxis": "y2", "mode": "text", "text": told,
+        "type": "scatter", "x": [10 ** span[1]] * len(rows), "y": y, "yaxis": "y2", "mode": "text", "text": told,
         "textposition": "middle left", "textfont": {"color": colours, "size": 12}, "showlegend": False,
-        "hoverinfo": "skip", "cliponaxis": False,
+        "hoverinfo": "skip",
     }  # fmt: skip
     return [band, marks, costs]
 

@@ -13,7 +13,7 @@ from bigmodel.plots.draw import GREY, LEGEND, PALETTE, Trace, Words, draw, numbe
 SCALE = [[0, "#1e9e77"], [0.25, "#3c8fb0"], [0.6, "#3b52b4"], [1, "#3a2a5e"]]
 """From the lowest loss to the highest; white stands out on all of it."""
 
-MOST_WRITTEN = 80
+MOST_WRITTEN = 60
 """Cells up to which each has its number written into it."""
 
 SPARSE = 0.5

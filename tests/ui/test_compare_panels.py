@@ -82,20 +82,21 @@ def test_an_optimizer_without_an_entry_that_runs_is_left_out(rates: Any) -> None
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_knobs_are_named_and_mapped(race: Any, language: str) -> None:
     """The map has a look for the optimizer and one for the batch size; weights go by the same names."""
-    cells, weights, lines, halving = knobs.view(see(race[0]), language)
+    cells, lines, weights, halving = knobs.view(see(race[0]), language)
     names = [say("compare.optimizer.label", language), say("knob.batch", language)]
     assert [look["label"] for look in cells["value"]["layout"]["meta"]["switch"]] == names
+    assert cells["value"]["data"][0]["y"] == [say(f"optimizer.{name}", language) for name in ("adam", "sgd")]
     told = {name for bar in weights["value"]["data"] for name in bar["y"]}
     assert say("knob.batch", language) in told
     assert any(" × " in name for name in told)
     assert [axis["label"] for axis in lines["value"]["axes"]][:3] == [say("chart.rate", language), *names]
     assert halving["visible"] is True
-    strict([cells, weights, lines, halving])
+    strict([cells, lines, weights, halving])
 
 
 def test_explorer_has_every_entry_on_every_axis(race: Any) -> None:
     """Places lie between 0 and 1, the best one is marked, and few values have a tick each."""
-    value = knobs.view(see(race[0]), "en")[2]["value"]
+    value = knobs.view(see(race[0]), "en")[1]["value"]
     assert len(value["marks"]) == len(value["colours"]) == 16
     assert value["marks"].count("best") == 1
     for axis in value["axes"]:
@@ -107,7 +108,7 @@ def test_explorer_has_every_entry_on_every_axis(race: Any) -> None:
 
 def test_rates_alone_have_no_map_but_halving_on_trial(rates: Any) -> None:
     """Without a second knob there is nothing to map; the replay of halving needs none."""
-    cells, weights, lines, halving = knobs.view(see(rates[0]), "en")
+    cells, lines, weights, halving = knobs.view(see(rates[0]), "en")
     assert [cells["visible"], weights["visible"], lines["visible"]] == [False] * 3
     assert halving["visible"] is True
     assert "thrown out" in halving["value"]["layout"]["meta"]["note"]
@@ -200,7 +201,7 @@ def test_weights_of_a_knob_that_is_gone_are_not_drawn(rates: Any) -> None:
     """Weights without a second knob say nothing."""
     snapshot, _ = rates
     more = Snapshot("done", (*snapshot.events, Weights((Weight(("rate",), 1.0),))), 99, 0, 1.0, None)
-    assert knobs.view(see(more), "en")[1]["visible"] is False
+    assert knobs.view(see(more), "en")[2]["visible"] is False
 
 
 def test_the_form_asks_for_every_knob_of_a_search() -> None:

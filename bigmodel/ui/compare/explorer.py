@@ -168,9 +168,9 @@ _STYLE = """
 .explorer .brush { fill: var(--color-accent); opacity: .35; }
 .explorer-table { max-height: 300px; overflow: auto; border-top: 1px solid var(--border-color-primary); }
 .explorer-table:not(:has(td)) { display: none; }
-.explorer table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0; }
+.explorer table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0; border: 0; }
 .explorer th { position: sticky; top: 0; background: var(--body-background-fill); text-align: left; }
-.explorer th, .explorer td { padding: 4px 8px; border-bottom: 1px solid var(--border-color-primary); }
+.explorer :is(th, td) { padding: 4px 8px; border: 0; border-bottom: 1px solid var(--border-color-primary); }
 .explorer tr.best td { font-weight: 700; color: var(--color-accent); }
 .explorer tr.equal td { font-weight: 600; }
 .explorer tr.broken td { color: var(--body-text-color-subdued); }

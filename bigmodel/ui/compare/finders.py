@@ -37,7 +37,7 @@ class Case:
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
     """The chart; it comes with the first vote."""
-    return [chart(height=560, elem_id="compare-finders", visible=False)]
+    return [chart(height=560, elem_id="compare-votes", visible=False)]
 
 
 def view(seen: Seen | None, language: str) -> list[Any]:

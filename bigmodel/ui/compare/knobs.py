@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from bigmodel import plots
 from bigmodel.compare import Trial
-from bigmodel.compare.knobs import Halved, cells, order, part, replay, varied, weigh
+from bigmodel.compare.knobs import Cells, Halved, cells, order, part, replay, varied, weigh
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.compare import seen as sight
 from bigmodel.ui.compare.explorer import explorer
@@ -27,13 +28,12 @@ MOST_TICKS = 9
 
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
-    """The map beside the weights, the lines over their table, the curves that halving would have cut."""
-    with gr.Row(elem_classes="charts"):
-        cells_chart = chart(height=380, visible=False, elem_id="compare-map", min_width=300)
-        weights = chart(height=380, visible=False, elem_id="compare-weights", min_width=300)
+    """The map, the lines over their table, the weights, the curves that halving would have cut."""
+    cells_chart = chart(height=400, visible=False, elem_id="compare-map")
     lines = explorer(visible=False, elem_id="compare-explorer")
-    halving = chart(height=320, visible=False, elem_id="compare-halving")
-    return [cells_chart, weights, lines, halving]
+    weights = chart(height=300, visible=False, elem_id="compare-weights")
+    halving = chart(height=320, visible=False, elem_id="compare-replay")
+    return [cells_chart, lines, weights, halving]
 
 
 def view(seen: Seen | None, language: str) -> list[Any]:
@@ -43,17 +43,24 @@ def view(seen: Seen | None, language: str) -> list[Any]:
     words, names = chart_words(language), named(seen, language)
     equals = seen.answer.equals if seen.answer else ()
     others = [name for name in varied(seen.trials) if name != "rate"]
-    maps = [(names[name], found) for name in others if (found := cells(seen.trials, name)) is not None]
+    maps = [(names[name], _said(found, seen, language)) for name in others if (found := cells(seen.trials, name))]
     weights = seen.last("Weights")
     shares = weights.shares if weights and others else ()
     halved = replayed(seen)
     curves = plots.halving(seen.curves, halved, words, note(halved, seen, language)) if halved else None
     return [
         gr.update(value=frame(plots.knob_map(maps, equals, words)) if maps else None, visible=bool(maps)),
-        gr.update(value=frame(plots.knob_weights(shares, names, words)) if shares else None, visible=bool(shares)),
         gr.update(value=lined(seen, names, language) if others else None, visible=bool(others)),
+        gr.update(value=frame(plots.knob_weights(shares, names, words)) if shares else None, visible=bool(shares)),
         gr.update(value=frame(curves) if curves else None, visible=curves is not None),
     ]
+
+
+def _said(found: Cells, seen: Seen, language: str) -> Cells:
+    """The map with its values as the page says them."""
+    places = [next(trial for trial in row if trial >= 0) for row in found.trials]
+    said = tuple(sight.part(seen.trials[place].entry, found.knob, language) for place in places)
+    return replace(found, values=said)
 
 
 def named(seen: Seen, language: str) -> dict[str, str]:

@@ -31,7 +31,7 @@ FILES = {
     "sklearn": "race_sklearn.py",
     "optuna": "race_optuna.py",
 }
-CHARTS = ("axis", "curves", "finders", "map", "weights", "halving")
+CHARTS = ("axis", "curves", "votes", "map", "weights", "replay")
 """Charts that can be saved as pictures: `compare-NAME` on the page."""
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -48,7 +48,8 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
                 for name in FILES
             }
         with gr.Row(elem_classes="orders"):
-            chart = gr.Dropdown([f"compare-{name}" for name in CHARTS], value="compare-axis", interactive=True)
+            names = [f"compare-{name}" for name in CHARTS]
+            chart = gr.Dropdown(names, value=names[0], interactive=True, elem_id="compare-picture")
             page.words(chart, label="compare.picture.label", info="compare.picture.info")
             page.says(chart, lambda language: {"choices": pictures(language)})
             for kind in ("png", "svg"):
@@ -135,8 +136,8 @@ def ensemble_cards(found: Any, language: str) -> dict[str, Any]:
     """The best single network beside those that are better together."""
     count = len(found.chosen)
     cards = [
-        (say("compare.ensemble.single", language), f"{found.single_test_loss:.3f}"),
-        (say("compare.ensemble.together", language, count=count), f"{found.test_loss:.3f}"),
+        (say("compare.ensemble.single", language), f"{found.single_test_loss:.4f}"),
+        (say("compare.ensemble.together", language, count=count), f"{found.test_loss:.4f}"),
         (say("compare.ensemble.single.accuracy", language), f"{found.single_accuracy:.1%}"),
         (say("compare.ensemble.together.accuracy", language), f"{found.accuracy:.1%}"),
     ]
