@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bigmodel.compare import CompareConfig, lines
 from bigmodel.compare.answer import answer
-from bigmodel.compare.finders import RULES, STABILITY, Said, Vote, around, ask, judged
+from bigmodel.compare.finders import RULES, STABILITY, Said, Vote, around, ask, judged, stretch
 from bigmodel.compare.race import Race, run
 from bigmodel.config import bounded, check, limits_of, several
 from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset
@@ -57,7 +57,8 @@ class FindersConfig:
 
 @dataclass(frozen=True)
 class Case:
-    """One data set with one optimizer: the race's answer, the rates that cannot be told apart from it, the votes."""
+    """One data set with one optimizer: the race's answer, the rates that cannot be told apart from it, from where to
+    where a vote counts as one of them (`finders.stretch`), the votes."""
 
     dataset: str
     optimizer: str
@@ -65,6 +66,7 @@ class Case:
     best_loss: float
     best_accuracy: float
     equals: tuple[float, ...]
+    stretch: tuple[float, float]
     votes: tuple[Vote, ...]
     seconds: float
 
@@ -88,7 +90,15 @@ def hear(config: FindersConfig) -> Iterator[Case]:
             equals = around(best.learning_rate, raced, [raced[place] for place in found.equals])
             told = votes.votes if votes else ()
             yield Case(
-                *(name, optimizer, best.learning_rate, best.valid_loss, best.valid_accuracy), equals, told, race.seconds
+                dataset=name,
+                optimizer=optimizer,
+                best_rate=best.learning_rate,
+                best_loss=best.valid_loss,
+                best_accuracy=best.valid_accuracy,
+                equals=equals,
+                stretch=stretch(equals, raced),
+                votes=told,
+                seconds=race.seconds,
             )
 
 
@@ -116,8 +126,8 @@ def page(cases: Sequence[Case], config: FindersConfig) -> str:
             "## Regret",
             "",
             "The validation loss of the race at the vote (between two raced rates: interpolated on the logarithmic "
-            "axis) minus that of the answer. *∞*: the race diverged there. **Bold**: not distinguishable from the "
-            "best.",
+            "axis) minus that of the answer. *∞*: the race diverged there. **Bold**: among the best, that is between "
+            "the rates that cannot be told apart from it, or nearer to one of them than to the next rate.",
             "",
             *_table(cases, rules, lambda case: f"loss {case.best_loss:.3f}", _regret),
             "",
@@ -164,8 +174,8 @@ def _regret(case: Case, vote: Vote) -> str:
 
 
 def among(case: Case, vote: Vote) -> bool:
-    """Whether a vote lies between the lowest and the highest rate that cannot be told apart from the best."""
-    return case.equals[0] <= vote.rate <= case.equals[-1]
+    """Whether a vote lies where the race sees no difference from the best."""
+    return case.stretch[0] <= vote.rate <= case.stretch[1]
 
 
 def _worth(cases: Sequence[Case], rules: Sequence[str]) -> Iterator[str]:

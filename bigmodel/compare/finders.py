@@ -316,6 +316,15 @@ def around(best: float, rates: Sequence[float], equals: Sequence[float]) -> tupl
     return tuple(ordered[low : high + 1])
 
 
+def stretch(equals: Sequence[float], rates: Sequence[float]) -> tuple[float, float]:
+    """From where to where a vote counts as one of the best: half of the way, on the logarithmic axis, from the lowest
+    and the highest of `equals` to their neighbours among all `rates`, for nobody raced what lies between."""
+    low, high = min(equals), max(equals)
+    below = max((rate for rate in rates if rate < low), default=low)
+    above = min((rate for rate in rates if rate > high), default=high)
+    return math.sqrt(low * below), math.sqrt(high * above)
+
+
 # ---- running them --------------------------------------------------------------------------------------------------
 
 

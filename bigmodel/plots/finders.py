@@ -98,7 +98,7 @@ def _span(cases: Sequence[CaseRow]) -> list[float]:
     rates = [rate for case in cases for rate, _ in case.curve]
     rates += [end for case in cases for vote in case.votes for end in (vote.low, vote.high)]
     low, high = math.log10(min(rates)), math.log10(max(rates))
-    return [low - 0.04 * (high - low), high + 0.3 * (high - low)]
+    return [low - 0.04 * (high - low), high + 0.38 * (high - low)]
 
 
 def _race(case: CaseRow, span: Sequence[float], words: Words) -> list[Trace]:

@@ -13,13 +13,14 @@ from bigmodel.plots.draw import GREY, LEGEND, PALETTE, Trace, Words, draw, numbe
 SCALE = [[0, "#1e9e77"], [0.25, "#3c8fb0"], [0.6, "#3b52b4"], [1, "#3a2a5e"]]
 """From the lowest loss to the highest; white stands out on all of it."""
 
-MOST_WRITTEN = 60
-"""Cells up to which each has its number written into it."""
+WRITTEN = (8, 12)
+"""Columns and rows up to which each cell has its number written into it."""
 
 SPARSE = 0.5
 """The share of filled cells below which points are drawn instead: after a random search every rate is another."""
 
 THROWN, WRONG, KEPT = GREY, PALETTE[1], PALETTE[2]
+YELLOW = "#ffd75e"
 
 
 class CellsRow(Protocol):
@@ -104,16 +105,14 @@ def _map(label: str, cells: CellsRow, equals: Sequence[int], words: Words) -> tu
         if trial >= 0
     ]
     broken = [(a, b) for a, b, loss, _ in places if not math.isfinite(loss)]
-    best = [(a, b) for a, b, _, trial in places if trial in equals[:1]]
-    same = [(a, b) for a, b, _, trial in places if trial in equals[1:]]
-    ring = {"symbol": "circle-open", "size": 22, "color": "#ffd75e", "line": {"width": 2}}
-    star = {"symbol": "star-open", "size": 24, "color": "#ffd75e", "line": {"width": 2}}
-    own = [
-        _dots(places) if sparse else _cells(cells, x, y),
-        _marks(broken, words["diverged"], {"symbol": "x", "size": 9, "color": GREY}),
-        _marks(same, words["equals"], ring),
-        _marks(best, words["best"], star),
-    ]
+    own = [_marks(broken, words["diverged"], {"symbol": "x", "size": 9, "color": GREY})]
+    if sparse or not _written(cells):
+        best = [(a, b) for a, b, _, trial in places if trial in equals[:1]]
+        same = [(a, b) for a, b, _, trial in places if trial in equals[1:]]
+        ring = {"symbol": "circle-open", "size": 18, "color": YELLOW, "line": {"width": 2}}
+        star = {"symbol": "star", "size": 16, "color": YELLOW}
+        own += [_marks(same, words["equals"], ring), _marks(best, words["best"], star)]
+    own.insert(0, _dots(places) if sparse else _cells(cells, x, y, equals))
     logarithmic, named = {"type": "log", "tickformat": "~g"}, {"type": "category", "showgrid": False}
     across = {**(logarithmic if sparse else named), "title": {"text": words["rate"]}}
     up = {**(logarithmic if wide else named), "title": {"text": label}}
@@ -138,17 +137,31 @@ def _bar(losses: Sequence[float]) -> dict[str, Any]:
     return {"colorscale": SCALE, "colorbar": bar, "low": low, "high": high}
 
 
-def _cells(cells: CellsRow, x: Sequence[Any], y: Sequence[Any]) -> Trace:
+def _written(cells: CellsRow) -> bool:
+    return len(cells.rates) <= WRITTEN[0] and len(cells.values) <= WRITTEN[1]
+
+
+def _cells(cells: CellsRow, x: Sequence[Any], y: Sequence[Any], equals: Sequence[int]) -> Trace:
+    """The cells, with their numbers where they have room for them: a star over the best, a ring over its equals."""
     colours = _bar([loss for row in cells.losses for loss in row])
-    written = len(x) * len(y) <= MOST_WRITTEN
-    text = [["" if not math.isfinite(v) else f"{v:.3f}" if v < 10 else f"{v:.2g}" for v in row] for row in cells.losses]
+    text = [
+        [_told(loss, trial, equals) for loss, trial in zip(*row, strict=True)]
+        for row in zip(cells.losses, cells.trials, strict=True)
+    ]
     return {
         "type": "heatmap", "x": list(x), "y": list(y), "xgap": 2, "ygap": 2,
         "z": [[number(math.log10(max(v, 1e-9))) if math.isfinite(v) else None for v in row] for row in cells.losses],
         "zmin": colours["low"], "zmax": colours["high"], "colorscale": SCALE, "colorbar": colours["colorbar"],
         "text": text, "hovertemplate": "%{x} · %{y}<br>%{text}<extra></extra>", "hoverongaps": False,
-        **({"texttemplate": "%{text}", "textfont": {"size": 11, "color": "#ffffff"}} if written else {}),
+        **({"texttemplate": "%{text}", "textfont": {"size": 11, "color": "#ffffff"}} if _written(cells) else {}),
     }  # fmt: skip
+
+
+def _told(loss: float, trial: int, equals: Sequence[int]) -> str:
+    if not math.isfinite(loss):
+        return ""
+    sign = "★<br>" if trial in equals[:1] else "○<br>" if trial in equals else ""
+    return sign + f"{loss:.2g}"
 
 
 def _dots(places: Sequence[tuple[Any, Any, float, int]]) -> Trace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bigmodel.compare.court import Case, FindersConfig, among, hear, page
-from bigmodel.compare.finders import RULES, STABILITY, Vote, around
+from bigmodel.compare.finders import RULES, STABILITY, Vote, around, stretch
 from bigmodel.errors import ConfigError
 
 
@@ -47,9 +47,11 @@ def test_the_stretch_of_equals_does_not_jump():
 
 
 def test_a_vote_is_among_the_best_between_their_ends():
-    """Also where it hits none of the raced rates."""
-    case = Case("moons", "sgd", 0.1, 0.2, 0.9, (0.01, 0.1), (), 1.0)
-    assert among(case, Vote("valley", 0.05, 0.05, 0.05, 0.2, 0.0, True))
+    """Also where it hits none of the raced rates: half of the way to the next one."""
+    assert stretch((0.01, 0.1), (0.001, 0.01, 0.1, 1.0)) == pytest.approx((10**-2.5, 10**-0.5))
+    assert stretch((0.01,), (0.01,)) == (0.01, 0.01)
+    case = Case("moons", "sgd", 0.1, 0.2, 0.9, (0.01, 0.1), (0.005, 0.15), (), 1.0)
+    assert among(case, Vote("valley", 0.006, 0.05, 0.05, 0.2, 0.0, True))
     assert not among(case, Vote("valley", 0.2, 0.05, 0.5, 0.2, 0.0, True))
 
 

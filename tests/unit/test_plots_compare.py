@@ -92,13 +92,22 @@ def test_several_optimizers_are_looks_of_one_chart():
 
 
 def test_the_map_marks_the_best_its_equals_and_who_diverged():
-    """A star, rings and crosses lie on their cells, and a cell that diverged is a gap."""
-    heat, broken, same, best = plots.knob_map([("Batch", CELLS)], (3, 1), WORDS).data
+    """A cell that diverged is a gap with a cross; the others have their number, under a star or a ring."""
+    heat, broken = plots.knob_map([("Batch", CELLS)], (3, 1), WORDS).data
     assert heat.z[1][0] is None
     assert heat.z[1][1] == pytest.approx(math.log10(0.3), rel=1e-3)
     assert (list(broken.x), list(broken.y)) == (["0.01"], ["16"])
-    assert (list(same.x), list(same.y)) == (["0.1"], ["8"])
-    assert (list(best.x), list(best.y)) == (["0.1"], ["16"])
+    assert [list(row) for row in heat.text] == [["0.5", "○<br>0.4"], ["", "★<br>0.3"]]
+
+
+def test_a_map_of_many_cells_has_marks_instead_of_numbers():
+    """More rates than there is room for numbers: a star and rings lie on the cells."""
+    rates = tuple(0.01 * (k + 1) for k in range(10))
+    wide = Cells("value", rates, ("8", "16"), ((0.5,) * 10,) * 2, (tuple(range(10)), tuple(range(10, 20))))
+    heat, _, same, best = plots.knob_map([("Batch", wide)], (3, 10), WORDS).data
+    assert heat.texttemplate is None
+    assert (list(best.x), list(best.y)) == (["0.04"], ["8"])
+    assert (list(same.x), list(same.y)) == (["0.01"], ["16"])
 
 
 def test_a_random_search_is_points_on_axes_of_numbers():

@@ -11,7 +11,7 @@ import gradio as gr
 from bigmodel import plots
 from bigmodel.compare import Trial
 from bigmodel.compare.answer import answer
-from bigmodel.compare.finders import Said, Vote, around, judged, listen
+from bigmodel.compare.finders import Said, Vote, around, judged, listen, stretch
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.compare.seen import Seen
 from bigmodel.ui.words import chart_words, say
@@ -62,14 +62,14 @@ def case(said: Said, seen: Seen, language: str) -> Case | None:
     own = [seen.trials[k] for k in places]
     found = answer(own, [seen.curves[k] for k in places])
     equals = [own[k].learning_rate for k in found.equals] if found else []
-    stretch = around(votes.best_rate, [trial.learning_rate for trial in own], equals)
+    rates = [trial.learning_rate for trial in own]
     return Case(
         name=say(f"optimizer.{said.optimizer}", language),
         votes=votes.votes,
         curve=tuple((trial.learning_rate, trial.valid_loss) for trial in own),
         test=tuple(zip(said.test.rates, said.test.losses, strict=True)),
         best=(votes.best_rate, votes.best_loss),
-        equals=(stretch[0], stretch[-1]),
+        equals=stretch(around(votes.best_rate, rates, equals), rates),
     )
 
 
