@@ -91,7 +91,13 @@ async function draw() {
     // A copy: Plotly keeps and changes what it is given, and Gradio's next difference must meet the value it sent.
     const {data, layout} = structuredClone({data: figure.data, layout: figure.layout});
     looking(data, layout);
-    await Plotly.react(box, data, themed(layout), config);
+    if (!box._context) {
+        // The page has a base, so plotly would write the page's whole address into clips and gradients; they break when
+        // the address changes, as it does with the settings.
+        await Plotly.newPlot(box, [], {}, config);
+        box._context._baseUrl = '';
+    }
+    await Plotly.react(box, data, themed(layout));
     box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
     box.dataset.frame = figure.frame ?? '';
 }

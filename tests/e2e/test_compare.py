@@ -69,3 +69,41 @@ def test_what_a_race_takes_stands_there_before_the_start(open_page) -> None:
     expect(page.locator("#compare-cost")).to_contain_text("32 settings × 1 starts = 32 networks")
     fill(page, "compare-count", "10000")
     expect(page.locator("#compare-cost")).to_contain_text("it must be between 2 and 128")
+
+
+def test_two_knobs_are_mapped_filtered_and_taken_away(open_page, tmp_path) -> None:
+    """A race of rates and batch sizes: finders vote, a drag along an axis filters the table, a report holds it all."""
+    page = open_page(
+        path="?tab=compare&dataset=moons&rates=0.01,0.1,1&seeds=2&epochs=4&widths=8&optimizer=sgd&knob=batch&values=16,64"
+    )
+    press(page, "compare-start")
+    expect(page.locator("#compare-ensemble .cards > div")).to_have_count(4)
+    votes = page.evaluate("document.querySelector('#compare-votes .chart-plot').layout.yaxis2.ticktext")
+    assert len(votes) == 7
+    # The address has changed with the start; what the charts refer to must not lie at the old one.
+    expect(page.locator("#compare-map .cbfill").first).to_be_attached()
+    assert page.evaluate(
+        "[...document.querySelectorAll('.chart-plot svg')].every(s => !/url\\(.?.?http/.test(s.outerHTML))"
+    )
+    rows = page.locator("#compare-explorer tbody tr:visible")
+    expect(rows).to_have_count(6)
+    axis = page.locator("#compare-explorer .zone").nth(1)
+    axis.scroll_into_view_if_needed()
+    box = axis.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3, steps=4)
+    page.mouse.up()
+    expect(rows).to_have_count(3)
+    expect(page.locator("#compare-explorer .explorer-count")).to_contain_text("3 of 6")
+    with page.expect_download() as taken:
+        press(page, "compare-file-report")
+    report = tmp_path / "race.html"
+    taken.value.save_as(report)
+    text = report.read_text(encoding="utf-8")
+    assert text.count("<svg") >= 6
+    assert "<!--figure" not in text
+    assert "127.0.0.1" not in text
+    with page.expect_download() as taken:
+        press(page, "compare-file-svg")
+    assert taken.value.suggested_filename == "compare-axis.svg"
