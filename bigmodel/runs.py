@@ -77,7 +77,7 @@ class Run:
         self._events: list[Any] = []
         self._version = 0
         self._error: BigModelError | None = None
-        self._begun = self._ended = 0.0
+        self._begun = self._ended = self._told = 0.0
         self._steps = 0
         self._stop = False
         self._record: Record | None = None
@@ -237,13 +237,15 @@ class Run:
             self._record.add(event)
 
     def _take_time(self) -> None:
-        until = time.monotonic()
+        """Wait until an event may follow the last one: what took its time by itself is not slowed down further."""
         with self._changed:
+            self._told = self._told or time.monotonic()
             while self._rate > 0 and not self._stop and self._state == "running":
-                left = until + 1 / self._rate - time.monotonic()
+                left = self._told + 1 / self._rate - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
+            self._told = time.monotonic()
 
     def _turn_to(self, state: State) -> None:
         # The version first: whoever sees the new state without the lock must see that there is something new.

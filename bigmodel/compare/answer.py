@@ -1,9 +1,11 @@
 """What a race tells: which entries cannot be told apart from the best, which of them is cheapest, and how sure that is.
 
-All entries share their starts and the order of rows, seed by seed, so that two of them are compared by the differences
-of their losses on the same seed: what a seed does to all of them falls out (Student 1908, "The probable error of a
-mean"; for classifiers, Dietterich 1998). The intervals hold 95 % each. They are not widened for the number of entries
-that are looked at: the set of equals is where to look, no proof that its members are the same.
+All entries share their starts and the order of rows, seed by seed, so that two of them are compared by the ratio of
+their losses on the same seed: what a seed does to all of them falls out (Student 1908, "The probable error of a mean";
+for classifiers, Dietterich 1998). Ratios and intervals are taken of logarithms, because losses are positive and those
+of a race span decades: one seed gone wild would else make any rate as good as the best. The intervals hold 95 % each.
+They are not widened for the number of entries that are looked at: the set of equals is where to look, no proof that
+its members are the same.
 """
 
 from __future__ import annotations
@@ -15,23 +17,24 @@ from dataclasses import dataclass
 from bigmodel.compare import Trial
 
 SURE = 0.95
+SMALLEST = 1e-12
+"""Losses below this are as good as 0, which has no logarithm."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """An entry against the best: its mean loss with its interval over seeds, and the difference with its own.
+    """An entry against the best: its mean loss with an interval over its seeds, and how many times the best's it is.
 
-    With one seed there are no intervals (NaN). `equal` says that the difference may be nothing; the best is its own
-    equal.
+    With one seed there are no intervals (NaN). `equal` says that the ratio may be 1; the best is its own equal.
     """
 
     trial: int
     mean: float
     low: float
     high: float
-    difference: float
-    difference_low: float
-    difference_high: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
     equal: bool
 
 
@@ -74,12 +77,17 @@ def answer(trials: Sequence[Trial], lines: Sequence[dict[int, float]]) -> Answer
 
 
 def _standing(number: int, trial: Trial, best: Trial) -> Standing:
-    pairs = [(a, b) for a, b in zip(trial.losses, best.losses, strict=True) if math.isfinite(a) and math.isfinite(b)]
-    mean, low, high = interval([loss for loss in trial.losses if math.isfinite(loss)])
+    losses, own = _logs(trial.losses), _logs(best.losses)
+    _, low, high = map(math.exp, interval([loss for loss in losses if math.isfinite(loss)]))
     if trial is best:
-        return Standing(number, mean, low, high, 0.0, 0.0, 0.0, True)
-    difference, lower, upper = interval([a - b for a, b in pairs])
-    return Standing(number, mean, low, high, difference, lower, upper, lower <= 0 <= upper)
+        return Standing(number, trial.valid_loss, low, high, 1.0, 1.0, 1.0, True)
+    pairs = [(a, b) for a, b in zip(losses, own, strict=True) if math.isfinite(a) and math.isfinite(b)]
+    ratio, lower, upper = map(math.exp, interval([a - b for a, b in pairs]))
+    return Standing(number, trial.valid_loss, low, high, ratio, lower, upper, lower <= 1 <= upper)
+
+
+def _logs(losses: Sequence[float]) -> list[float]:
+    return [math.log(max(loss, SMALLEST)) if math.isfinite(loss) else math.nan for loss in losses]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ model selection"). This module imports torch; import it when a job starts.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from bigmodel.networks import chunk_rows, measure, threads
 class Verdict:
     """The winner on validation and on the sealed test part, means over its seeds, with the test's interval.
 
-    `gap` is the winner's test loss minus its validation loss, `usual_gap` the mean of that over all entries that ran.
+    `gap` is the winner's test loss minus its validation loss, `usual_gap` the median of that over all entries that ran.
     `tests` are the test losses of all trials, NaN for who did not run to the end.
     """
 
@@ -75,7 +76,7 @@ def judge(race: Race) -> Iterator[Verdict | None]:
         accuracy_low=low,
         accuracy_high=high,
         gap=tests[best] - trials[best].valid_loss,
-        usual_gap=sum(gaps) / len(gaps) if gaps else math.nan,
+        usual_gap=statistics.median(gaps) if gaps else math.nan,
         rows=len(race.data.test.y),
         tests=tuple(tests.get(k, math.nan) for k in range(len(trials))),
     )

@@ -208,9 +208,9 @@ def _reached(rows: Sequence[StandingRow], trials: Sequence[TrialRow], names: Seq
     made["line"] = {"color": tint(GREY, 0.6), "width": 1.5, "dash": DASHES[kind % len(DASHES)]}
     made["hovertemplate"] = "%{text}: %{y}<extra></extra>"
     if any(math.isfinite(row.low) for row in rows):
-        # On a logarithmic axis there is no place for what would lie below 0.
-        below = [number(min(row.mean - row.low, 0.95 * row.mean)) or 0 for row in rows]
-        above = [number(row.high - row.mean) or 0 for row in rows]
+        # A logarithmic axis has no place for what lies below 0; a mean may lie outside of its own interval.
+        below = [number(max(0.0, min(row.mean - row.low, 0.95 * row.mean))) or 0 for row in rows]
+        above = [number(max(0.0, row.high - row.mean)) or 0 for row in rows]
         made["error_y"] = {
             "type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": GREY, "thickness": 1.2,
             "width": 3,

@@ -13,6 +13,7 @@ import gradio as gr
 from bigmodel.datasets import DATASETS, DatasetConfig, drain
 from bigmodel.errors import BigModelError, DataError
 from bigmodel.ui import doctor
+from bigmodel.ui.heavy import alone
 from bigmodel.ui.widgets import Form, Page
 from bigmodel.ui.words import word
 
@@ -184,7 +185,8 @@ class DataForm:
 
 def load(source: Source) -> Dataset:
     """The data set of a Source; loads scikit-learn, so it belongs on a run's thread. Raises DataError."""
-    return drain(loading(source))
+    with alone():
+        return drain(loading(source))
 
 
 def loading(source: Source) -> Generator[Any, None, Dataset]:

@@ -17,6 +17,7 @@ import gradio as gr
 
 from bigmodel.errors import BigModelError
 from bigmodel.runs import Conclusion, Job, Recipe, Run, Runs, Snapshot
+from bigmodel.ui.heavy import with_torch
 from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import say, word
 
@@ -94,7 +95,9 @@ class Live:
             except BigModelError as error:
                 raise gr.Error(word(error, language), print_exception=False) from None
             owner = self.arrive(visitor, request)
-            self.runs.start(owner, kind, start.job, conclude=start.conclude, rate=start.rate, recipe=start.recipe)
+            self.runs.start(
+                owner, kind, with_torch(start.job), conclude=start.conclude, rate=start.rate, recipe=start.recipe
+            )
             async with aclosing(follow(visitor, language, request)) as frames:
                 async for drawn in frames:
                     yield drawn

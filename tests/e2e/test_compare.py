@@ -47,6 +47,7 @@ def test_a_race_is_extended_reloaded_and_interfered_with(open_page) -> None:
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#compare-status .status")).to_have_attribute("data-state", "running")
     expect(page.locator("#compare-tiles .gone")).to_have_count(1)
+    expect(page.locator("#compare-epochs input").first).to_have_value("400")
     press(page, "compare-stop")
     expect(page.locator("#compare-status .status")).to_have_attribute("data-state", "stopped")
     press(page, "compare-lower")

@@ -104,7 +104,7 @@ def test_the_answer_is_told_in_words(language: str) -> None:
     assert say("compare.answer.alone", language, best="0.001", seeds=3) in alone["note"]
     equal = snapshot(plan(), turn(0), turn(3, (0.001, 0.001), seeds=3), VERDICT, state="done")
     values = compare.view(equal, language)
-    assert [value for _, value in values[CARDS]["cards"]] == ["0.001", "2 / 2", "0.311 ± 0.002", "0.300", "88.0%"]
+    assert [value for _, value in values[CARDS]["cards"]] == ["0.001", "2 / 2", "0.310", "0.300", "88.0%"]
     assert say("compare.answer.flattered", language, gap=0.05, usual=0.02, rows=200) in values[CARDS]["note"]
     assert say("chart.sealed", language) in [line["name"] for line in values[AXIS]["data"]]
 

@@ -23,20 +23,34 @@ def flat(trials):
 
 
 def test_pairs_tell_apart_what_means_cannot():
-    """Seeds differ by far more than the rates do, but each seed says the same: the differences are sure."""
+    """Seeds differ by far more than the rates do, but each seed says the same: the ratios are sure."""
     seeds = np.array([0.1, 0.5, 0.9, 1.3])
-    trials = [
-        trial(0.01, *(seeds + 0.02)),
-        trial(0.03, *seeds),
-        trial(0.1, *(seeds + np.array((0.02, -0.03, 0.02, 0.0)))),
-    ]
+    unsure = seeds * np.array((1.05, 0.97, 1.03, 1.0))
+    trials = [trial(0.01, *(seeds * 1.04)), trial(0.03, *seeds), trial(0.1, *unsure)]
     found = answer(trials, flat(trials))
     assert found.best == 1
     assert found.equals == (1, 2)
     worse = found.standings[0]
     assert worse.low < trials[1].valid_loss < worse.high
-    assert worse.difference_low > 0
-    assert worse.difference == pytest.approx(0.02)
+    assert worse.ratio_low > 1
+    assert worse.ratio == pytest.approx(1.04)
+
+
+def test_a_rate_gone_wild_is_not_as_good_as_the_best():
+    """Losses a thousand times as high differ so much between seeds that a plain difference would not be sure."""
+    trials = [trial(0.01, 0.10, 0.11, 0.09), trial(1.0, 2000.0, 50.0, 600.0)]
+    differences = [a - b for a, b in zip(trials[1].losses, trials[0].losses, strict=True)]
+    _, low, _ = interval(differences)
+    assert low < 0
+    found = answer(trials, flat(trials))
+    assert found.equals == (0,)
+    assert found.standings[1].ratio_low > 30
+
+
+def test_a_loss_of_nothing_is_no_error():
+    """A network that fits all surely has a loss of 0, which has no logarithm."""
+    trials = [trial(0.01, 0.0, 0.0), trial(0.1, 0.1, 0.2)]
+    assert answer(trials, flat(trials)).equals == (0,)
 
 
 def test_the_interval_is_students():

@@ -82,13 +82,15 @@ def build(page: Page, live: Live, tabs: gr.Tabs, desk: Desk) -> None:
             page.markdown("compare.lesson", elem_classes="lesson")
     cost.watch()
 
+    # Before the start itself: the page calls one after the other, and a run takes its time.
+    share.connect(buttons[0], data, form)
+
     def prepare(language: str, speed: str, *values: Any) -> Start:
         choice, settings = values[: len(data.inputs)], values[len(data.inputs) :]
         return racing(data.read(choice), form.read(settings), choice, PACES.get(speed, 0.0))
 
     inputs = [pace, *data.inputs, *form.inputs]
     live.connect("compare", Controls(status, *buttons), prepare, inputs, view, outputs, status=status_line)
-    share.connect(buttons[0], data, form)
 
 
 def _rates(form: Form) -> None:

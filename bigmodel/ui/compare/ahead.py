@@ -11,6 +11,7 @@ import gradio as gr
 
 from bigmodel.errors import BigModelError
 from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.heavy import alone
 from bigmodel.ui.widgets import Form, Page
 from bigmodel.ui.words import say, word
 
@@ -58,7 +59,8 @@ def foretold(source: Source, config: Any, language: str, read: Any = load) -> di
     from bigmodel.compare.entries import entries, plan
 
     found = entries(config)
-    ahead = plan(config, read(source), found, range(config.seeds))
+    with alone():
+        ahead = plan(config, read(source), found, range(config.seeds))
     said = {
         "entries": ahead.entries,
         "seeds": ahead.seeds,

@@ -11,7 +11,7 @@ from bigmodel import plots
 from bigmodel.compare import as_training
 from bigmodel.compare.orders import MoreRates, beyond
 from bigmodel.ui.chart import chart, frame
-from bigmodel.ui.compare.seen import Seen, named, see
+from bigmodel.ui.compare.seen import Seen, named, rate, see
 from bigmodel.ui.compare.steer import orders
 from bigmodel.ui.widgets import number_cards
 from bigmodel.ui.words import chart_words, say
@@ -65,7 +65,7 @@ def view(seen: Seen | None, language: str) -> list[Any]:
     tests = seen.verdict.tests if seen and seen.verdict else ()
     text = ""
     if edge and found:
-        text = say(f"compare.edge.{edge}", language, rate=f"{trials[found.best].entry.learning_rate:.4g}")
+        text = say(f"compare.edge.{edge}", language, rate=rate(trials[found.best].entry.learning_rate))
     return [
         answer_cards(seen, names, language),
         gr.update(visible=edge is not None),
@@ -83,12 +83,13 @@ def answer_cards(seen: Seen | None, names: list[str], language: str) -> dict[str
     if seen is None or found is None:
         return {"note": say("compare.answer.none" if seen else "compare.answer.later", language), "cards": []}
     best = next(row for row in found.standings if row.trial == found.best)
-    half = (best.high - best.low) / 2
-    loss = f"{best.mean:.3f}" + (f" ± {half:.3f}" if math.isfinite(half) else "")
+    label = say("compare.answer.loss", language)
+    if math.isfinite(best.low):
+        label += " " + say("compare.answer.range", language, low=best.low, high=best.high)
     cards = [
         (say("compare.answer.proposed", language), names[found.cheapest]),
         (say("compare.answer.equals", language), f"{len(found.equals)} / {len(seen.trials)}"),
-        (say("compare.answer.loss", language), loss),
+        (label, f"{best.mean:.3f}"),
     ]
     if seen.verdict:
         cards.append((say("compare.answer.test", language), f"{seen.verdict.test_loss:.3f}"))

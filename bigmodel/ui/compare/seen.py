@@ -77,7 +77,15 @@ def varied(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 def named(entry: Entry, parts: Sequence[str], language: str) -> str:
     """An entry in words: its rate, and of the rest what differs between entries."""
-    return " · ".join([f"{entry.learning_rate:.4g}", *(part(entry, name, language) for name in parts)])
+    return " · ".join([rate(entry.learning_rate), *(part(entry, name, language) for name in parts)])
+
+
+def rate(value: float) -> str:
+    """A learning rate, short: 0.0035, 1.2e-4."""
+    if value >= 0.001:
+        return f"{value:.4g}"
+    digits, power = f"{value:.3e}".split("e")
+    return f"{float(digits):g}e{int(power)}"
 
 
 def part(entry: Entry, name: str, language: str) -> str:

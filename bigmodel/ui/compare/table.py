@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from bigmodel.compare import Rank
-from bigmodel.ui.compare.seen import Seen, part
+from bigmodel.ui.compare.seen import Seen, part, rate
 from bigmodel.ui.words import say
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def cells(row: Rank, seen: Seen, language: str) -> list[str]:
     numbers = (row.valid_loss, row.valid_accuracy, row.train_loss)
     shown = [f"{value:.4f}" if math.isfinite(value) else "–" for value in numbers]
     kind = [part(row.entry, name, language) for name in seen.varied]
-    return [str(row.place), f"{row.learning_rate:.4g}", *kind, *shown, remark(row, seen, language)]
+    return [str(row.place), rate(row.learning_rate), *kind, *shown, remark(row, seen, language)]
 
 
 def remark(row: Rank, seen: Seen, language: str) -> str:

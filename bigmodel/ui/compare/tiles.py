@@ -53,7 +53,7 @@ async function draw() {
         cell.dataset.trial = String(trial);
         cell.className = state;
         title.textContent = name;
-        title.style.color = colour;
+        title.style.setProperty('--own', colour);
         line.textContent = note;
         out.hidden = !(value.leave && state !== 'gone');
         out.title = value.leave;
@@ -88,11 +88,14 @@ def tile_wall(**kwargs: Any) -> gr.HTML:
 .tile-grid :is(b, small) { display: block; padding: 0 6px; line-height: 1.35; overflow: hidden; }
 .tile-grid :is(b, small) { text-overflow: ellipsis; white-space: nowrap; }
 .tile-grid b { font-size: .85rem; font-variant-numeric: tabular-nums; }
+.tile-grid b::before { content: ''; display: inline-block; width: 9px; height: 9px; border-radius: 5px; }
+.tile-grid b::before { background: var(--own); margin-right: 5px; }
 .tile-grid small { font-size: .75rem; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
 .tile-grid button { all: unset; position: absolute; top: 3px; right: 3px; width: 20px; line-height: 20px; }
 .tile-grid button { text-align: center; border-radius: 10px; cursor: pointer; opacity: .8; }
 .tile-grid button { color: var(--body-text-color); background: var(--background-fill-primary); }
 .tile-grid button[hidden] { display: none; }
+@media (max-width: 760px) { .tile-grid { grid-template-columns: repeat(auto-fill, minmax(70px, 1fr)); gap: 5px; } }
 .tile-grid button:focus-visible { outline: 2px solid var(--color-accent); }
 """,
         js_on_load=_SCRIPT,

@@ -65,12 +65,14 @@ def build(page: Page, live: Live) -> Desk:
             with page.words(gr.Accordion(open=False, elem_id="train-lesson"), label="train.lesson.title"):
                 page.markdown("train.lesson", elem_classes="lesson")
 
+    # Before the start itself: the page calls one after the other, and a run takes its time.
+    share.connect(buttons[0], data, form)
+
     def prepare(language: str, speed: str, *values: Any) -> Start:
         count = len(data.inputs)
         return training(data.read(values[:count]), form.read(values[count:]), PACES.get(speed, 0.0))
 
     live.connect("train", Controls(status, *buttons), prepare, [pace, *desk.inputs], view, outputs, status=status_line)
-    share.connect(buttons[0], data, form)
     return desk
 
 
