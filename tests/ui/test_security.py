@@ -93,7 +93,7 @@ def places(value: Any, at: str = "") -> Iterator[str]:
 def starter(demo: Any, button: str) -> Any:
     """The event behind a start button."""
     number = next(part._id for part in demo.blocks.values() if part.elem_id == button)
-    return next(fn for fn in demo.fns.values() if (number, "click") in fn.targets)
+    return next(fn for fn in demo.fns.values() if (number, "click") in fn.targets and fn.name == "begin")
 
 
 async def pressed(event: Any, values: list[Any], session: str) -> list[list[Any]]:
