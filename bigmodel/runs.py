@@ -46,7 +46,7 @@ class Earlier:
 class Snapshot:
     """A run as it stands: complete enough to draw the page from it alone. `version` grows with every change, `place` is
     the place in the queue (0: not waiting), `seconds` count from the first event. `others` are earlier runs laid over
-    it."""
+    it; `past` is what is looked at instead of its newest state (None: the newest)."""
 
     state: State
     events: tuple[Any, ...]
@@ -55,6 +55,7 @@ class Snapshot:
     seconds: float
     error: BigModelError | None
     others: tuple[Earlier, ...] = ()
+    past: Any = None
 
 
 class Run:
@@ -68,6 +69,7 @@ class Run:
         self.owner = owner
         self.kind = kind
         self.shelf: Shelf = {}
+        self.id = ""
         self._job = job
         self._conclude = conclude
         self._lobby = lobby
@@ -82,17 +84,21 @@ class Run:
         self._stop = False
         self._record: Record | None = None
         self._others: tuple[Earlier, ...] = ()
+        self._past: Any = None
+        self._last: Callable[[Any], bool] | None = None
         self._thread = threading.Thread(target=self._drive, name=f"run-{kind}", daemon=True)
 
     def begin(self, record: Record | None = None) -> Run:
         """Start the thread; the run waits there for its turn. `record` is told what happens."""
         self._record = record
+        self.id = record.id if record else ""
         self._thread.start()
         return self
 
     def restore(self, kept: Kept, events: tuple[Any, ...]) -> Run:
         """Be a run of the past: as it was kept, ended, with its recipe on the shelf."""
         self.shelf.update(kept.recipe)
+        self.id = kept.id
         with self._changed:
             self._events, self._error = list(events), kept.error
             self._turn_to(next((state for state in ENDED if state == kept.state), "interrupted"))
@@ -105,6 +111,18 @@ class Run:
             self._version += 1
             self._changed.notify_all()
 
+    def look_at(self, past: Any) -> None:
+        """Show something that was, instead of the newest; None: the newest again."""
+        with self._changed:
+            self._past = past
+            self._version += 1
+            self._changed.notify_all()
+
+    @property
+    def rate(self) -> float:
+        """Events per second for an audience; 0 means full speed."""
+        return self._rate
+
     @property
     def others(self) -> tuple[Earlier, ...]:
         """The earlier runs that are laid over this one."""
@@ -116,8 +134,8 @@ class Run:
             now = self._ended or time.monotonic()
             seconds = now - self._begun if self._begun else 0.0
             events, state, version, error = tuple(self._events), self._state, self._version, self._error
-            others = self._others
-        return Snapshot(state, events, version, self.place, seconds, error, others)
+            others, past = self._others, self._past
+        return Snapshot(state, events, version, self.place, seconds, error, others, past)
 
     @property
     def version(self) -> int:
@@ -144,13 +162,14 @@ class Run:
         """Go on after a pause, as soon as a slot is free."""
         with self._changed:
             if self._state == "paused":
+                self._last = None
                 self._turn_to("waiting")
 
-    def step(self) -> None:
-        """Ask a paused run for one event more."""
+    def step(self, last: Callable[[Any], bool] | None = None) -> None:
+        """Ask a paused run for one event more, or for all up to the first for which `last` is true."""
         with self._changed:
             if self._state == "paused":
-                self._steps += 1
+                self._steps, self._last = self._steps + 1, last
                 self._changed.notify_all()
 
     def set_rate(self, events_per_second: float) -> None:
@@ -204,13 +223,15 @@ class Run:
                     return "done"
                 if event is not None:
                     self._keep(event)
+                    if self._last is not None and self._last(event):
+                        self._last = None
                     self._take_time()
         return "stopped"
 
     def _may_go_on(self) -> bool:
         """Wait for a slot, and while paused; False when the run is to stop."""
         with self._changed:
-            if self._state == "paused" and not self._stop:
+            if self._state == "paused" and not self._stop and (self._last is None or self._steps > 0):
                 self._lobby.leave(self)
                 self._changed.wait_for(lambda: self._state != "paused" or self._steps > 0 or self._stop)
                 if self._steps > 0:
@@ -363,6 +384,10 @@ class Runs:
         events = self.store.events(kept) if self.store else ()
         run = self._past(owner, kept.kind).restore(kept, events)
         self._replace(run)
+        if self.store and kept.recipe.get("under"):
+            # What lay under it at its start: the run that it was forked from.
+            found = [(self.store.find(str(name), keeper(owner)), title) for name, title in kept.recipe["under"]]
+            self.lay_over(owner, kept.kind, [(one, str(title)) for one, title in found if one])
         return run
 
     def kept(self, owner: str, kind: str) -> tuple[Kept, ...]:

@@ -66,10 +66,12 @@ Digest = Callable[[dict[str, Any], Any], dict[str, Any]]
 @dataclass(frozen=True)
 class Recipe:
     """What a run was made of: by name, what its shelf holds from the start; and how its events are summed up for a
-    list: `digest(so far, event)` gives a small dictionary of plain values."""
+    list: `digest(so far, event)` gives a small dictionary of plain values. Where events change what the run is made of,
+    `amend(values, event)` gives the new values."""
 
     values: Mapping[str, Any]
     digest: Digest = field(default=lambda so_far, event: so_far)
+    amend: Callable[[Mapping[str, Any], Any], Mapping[str, Any]] = field(default=lambda values, event: values)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Record:
         self.state = "running"
         self.error: BigModelError | None = None
         self.digest: dict[str, Any] = {}
+        self.values = recipe.values
         self.bytes = 0
         self.told: list[Any] = []
         self._store = store
@@ -274,14 +277,18 @@ class Store:
 
     def _write_run(self, connection: sqlite3.Connection, record: Record, events: list[Any]) -> None:
         events = [event for event in events if event is not None]
+        values = record.values
         for event in events:
             record.digest = record.recipe.digest(record.digest, event)
+            record.values = record.recipe.amend(record.values, event)
         said = record.error.values.items() if record.error else ()
-        values = {name: value if isinstance(value, (int, float)) else str(value) for name, value in said}
-        error = [record.error.key, values] if record.error else None
+        error = None
+        if record.error:
+            plain = {name: value if isinstance(value, (int, float)) else str(value) for name, value in said}
+            error = [record.error.key, plain]
         told = (json.dumps(record.digest), json.dumps(error), record.state)
+        recipe = json.dumps({name: _encoded(value) for name, value in record.values.items()})
         if not record.bytes:
-            recipe = json.dumps({name: _encoded(value) for name, value in record.recipe.values.items()})
             row = (record.id, record.owner, keeper(record.owner), record.kind, self._session, record.begun, recipe)
             connection.execute(
                 "INSERT OR IGNORE INTO runs (id, owner, keeper, kind, session, begun, recipe, digest, error, state)"
@@ -290,6 +297,8 @@ class Store:
             record.bytes = len(recipe)
         else:
             connection.execute("UPDATE runs SET digest = ?, error = ?, state = ? WHERE id = ?", (*told, record.id))
+            if record.values is not values:
+                connection.execute("UPDATE runs SET recipe = ? WHERE id = ?", (recipe, record.id))
         kept = [_encoded(event) for event in thinned(events, AT_ONCE if record.bytes < ONE_RUN else 1)]
         if kept:
             chunk = zlib.compress(json.dumps(kept, separators=(",", ":")).encode(), 3)

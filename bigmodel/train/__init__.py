@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bigmodel.config import bounded, check, chosen, listed
 from bigmodel.errors import BigModelError, ConfigError, RunError
@@ -104,7 +104,7 @@ class Change:
         return cls(int(step), field.strip(), float(value))
 
     def __str__(self) -> str:
-        return f"{self.step}:{self.field}={self.value:g}"
+        return f"{self.step}:{self.field}={float(self.value)!r}".removesuffix(".0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +139,11 @@ class TrainConfig(Setting):
         number = int(value) if field == "batch" and math.isfinite(value) and value == int(value) else value
         return replace(self, **{field: number})  # type: ignore[arg-type]
 
+    def recorded(self, change: Changed) -> TrainConfig:
+        """With a change that has taken effect, so that it is made again at its step."""
+        made = Change(change.step, change.field, change.new)
+        return self if made in self.changes else replace(self, changes=(*self.changes, made))
+
     def at(self, step: int) -> TrainConfig:
         """What holds after `step` steps: the changes made by then are plain settings, the later ones are left."""
         config = replace(self, changes=tuple(change for change in self.changes if change.step >= step))
@@ -168,7 +173,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Progress:
-    """Within a long epoch: `step` of `steps` done, and the mean batch loss of the latest steps."""
+    """Within a long epoch: `step` of `steps` done, and the mean batch loss of the latest steps.
+
+    `measures`: the steps of the epoch are made, and it is being measured. That belongs to the Epoch that comes.
+    """
 
     number: int
     of: int
@@ -176,11 +184,19 @@ class Progress:
     steps: int
     seconds: float
     batch_loss: float
+    measures: bool = False
+
+    @property
+    def paced(self) -> bool:
+        """Whether this is a step of its own (see `runs.Run`)."""
+        return not self.measures
 
 
 @dataclass(frozen=True)
 class Changed:
     """A change has taken effect after `step` steps, in epoch `number`."""
+
+    paced: ClassVar[bool] = False
 
     number: int
     step: int

@@ -152,7 +152,7 @@ def begin(config: Setting, stack: Stack, data: Dataset, *, surface: bool = False
 
 
 def advance(course: Course) -> bool:
-    """Work for a slice of time.
+    """Work for a slice of time, or for one step where each is asked for.
 
     True when an epoch has just been trained and measured, False when there is more to do.
     """
@@ -163,6 +163,8 @@ def advance(course: Course) -> bool:
             _replay(course)
             if course.done < course.until:
                 _step(course)
+                if _alone_asked(course):
+                    break
             if time.perf_counter() - begun > SLICE:
                 break
         _look(course)
@@ -220,6 +222,7 @@ def progress(course: Course) -> Progress:
         steps=course.steps,
         seconds=course.seconds,
         batch_loss=course.batch_loss,
+        measures=course.done == course.until,
     )
 
 
@@ -259,6 +262,14 @@ def _steer(course: Course) -> None:
     if course.steering is not None:
         for name, value in course.steering.drain():
             _change(course, name, value)
+
+
+def _alone_asked(course: Course) -> bool:
+    """Whether the step that was just made was asked for alone."""
+    if course.steering is None or not course.steering.singles:
+        return False
+    course.steering.took()
+    return True
 
 
 def _replay(course: Course) -> None:

@@ -1,4 +1,4 @@
-"""Changes of a training while it runs: asked for on any thread, taken up between two steps."""
+"""Changes of a training while it runs: asked for on any thread, taken up between two steps. And its stride."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from bigmodel.train import TrainConfig
 
 
 class Steering:
-    """What is asked for is checked at once and kept until the training takes it; of one field the latest counts."""
+    """What is asked for is checked at once and kept until the training takes it; of one field the latest counts.
+
+    A training tells of its next step alone for each `single` that was asked for.
+    """
 
     def __init__(self) -> None:
+        self.singles = 0
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
         self._check: Callable[[str, float], object] = TrainConfig().changed
@@ -26,6 +30,16 @@ class Steering:
         with self._lock:
             self._asked.pop(field, None)
             self._asked[field] = value
+
+    def single(self) -> None:
+        """Let one step more be a piece of work of its own."""
+        with self._lock:
+            self.singles += 1
+
+    def took(self) -> None:
+        """Such a step has been made."""
+        with self._lock:
+            self.singles -= 1
 
     def drain(self) -> tuple[tuple[str, float], ...]:
         """(field, value) of all that was asked for since the last time, in its order."""

@@ -95,9 +95,7 @@ class Live:
             except BigModelError as error:
                 raise gr.Error(word(error, language), print_exception=False) from None
             owner = self.arrive(visitor, request)
-            self.runs.start(
-                owner, kind, with_torch(start.job), conclude=start.conclude, rate=start.rate, recipe=start.recipe
-            )
+            self.launch(owner, kind, start)
             async with aclosing(follow(visitor, language, request)) as frames:
                 async for drawn in frames:
                     yield drawn
@@ -172,6 +170,12 @@ class Live:
         finally:
             if self._latest.get(place) is me:
                 del self._latest[place]
+
+    def launch(self, owner: str, kind: str, start: Start) -> Run:
+        """Start a run."""
+        return self.runs.start(
+            owner, kind, with_torch(start.job), conclude=start.conclude, rate=start.rate, recipe=start.recipe
+        )
 
     def run(self, kind: str, visitor: str, request: gr.Request) -> Run | None:
         """The last run of this kind that the visitor started."""

@@ -173,11 +173,12 @@ class Form:
     def _parse(self, f: _Field, value: Any) -> Any:
         if isinstance(f.default, tuple):
             kind = typing.get_args(f.kind)[0]
+            make = getattr(kind, "read", kind)
             if kind is str and not isinstance(value, str):
                 return tuple(value or ())
             # A Chinese keyboard writes Chinese commas.
             return tuple(
-                kind(part.strip())
+                make(part.strip())
                 for part in str(value).replace("，", ",").replace("、", ",").split(",")
                 if part.strip()
             )

@@ -3,7 +3,8 @@
 Controls left; the result right, a panel a file, in the order of PANELS. A panel has two functions: `build(page, live,
 desk)` lays it out and gives the components it draws into, `view(snapshot, language)` gives their values: pure, in the
 same order. What a panel needs beside the events lies on the run's shelf: "source" and "config" (what was chosen),
-"data", "stack" (the network).
+"data", "stack" (the network), "album" (how it was after its epochs), "steering" (what is asked of it meanwhile), for a
+fork "origin".
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import earlier, judge, plane, watch
-from bigmodel.ui.train.setup import watched
+from bigmodel.ui.train import earlier, judge, plane, steer, watch
+from bigmodel.ui.train.setup import amended, watched
+from bigmodel.ui.train.steer import Cutting
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
-PANELS = (watch, plane, judge, earlier)
+PANELS = (watch, steer, plane, judge, earlier)
 
 NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
@@ -81,20 +83,30 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     return [value for panel in PANELS for value in panel.view(snapshot, language)]
 
 
-def training(source: Source, config: TrainConfig, rate: float) -> Start:
-    """A run that loads the data, says what it found, trains, and is judged on the test part at its end."""
+def training(source: Source, config: TrainConfig, rate: float, cutting: Cutting | None = None) -> Start:
+    """A run that loads the data, says what it found, trains, and is judged on the test part at its end. A fork goes on
+    from its cutting."""
+    made = {"source": source, "config": config} | (cutting.recipe if cutting else {})
 
     def job(shelf: Shelf) -> Iterator[Any]:
         from bigmodel.networks import build as build_stack
         from bigmodel.train import train
+        from bigmodel.train.album import Album
+        from bigmodel.train.fork import planted
+        from bigmodel.train.steering import Steering
 
-        shelf["source"], shelf["config"] = source, config
-        data = load(source)
-        stack = build_stack(config, data)
-        shelf["data"], shelf["stack"] = data, stack
-        yield from watched(train(config, stack, data), shelf)
+        shelf |= made
+        data = (cutting.data if cutting else None) or load(source)
+        if cutting:
+            start, known = cutting.parent.epoch, cutting.known
+            stack, moments = yield from planted(cutting.parent, config, data, cutting.album)
+        else:
+            start, known, stack, moments = 0, (), build_stack(config, data), None
+        shelf |= {"data": data, "stack": stack, "album": Album(), "steering": Steering()}
+        helpers = {"album": shelf["album"], "steering": shelf["steering"]}
+        yield from watched(train(config, stack, data, start=start, moments=moments, **helpers), shelf, known)
 
-    return Start(job, conclude, rate, Recipe({"source": source, "config": config}, earlier.digest))
+    return Start(job, conclude, rate, Recipe(made, earlier.digest, amended))
 
 
 def conclude(shelf: Shelf) -> Iterator[Any]:
@@ -116,4 +128,6 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
         text += " · " + say("train.status.losses", language, train=epoch.train_loss, valid=epoch.valid_loss)
         if epoch.ended == "diverged":
             text += " · " + say("train.status.diverged", language)
+        if epoch.ended == "early":
+            text += " · " + say("train.status.early", language, best=epoch.best)
     return text + time_left(snapshot, last.step / max(1, last.steps), language), last.step / max(1, last.steps)

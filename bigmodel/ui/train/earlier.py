@@ -13,6 +13,7 @@ from bigmodel.runs import Kept, Runs, Snapshot
 from bigmodel.train import Epoch, TrainConfig
 from bigmodel.ui.data import TABLE
 from bigmodel.ui.live import owner_of
+from bigmodel.ui.train.past import mark_words
 from bigmodel.ui.widgets import written
 from bigmodel.ui.words import dictionary, say
 
@@ -172,6 +173,9 @@ def settings(run: Kept, language: str) -> str:
     """What was set otherwise than the page does by itself."""
     config, source = run.recipe["config"], run.recipe.get("source")
     told = changed(config, "train", language, ("epochs", "changes"))
+    told += [mark_words(change.field, change.value, language) for change in config.changes[:3]]
+    if (origin := run.recipe.get("origin")) is not None:
+        told.insert(0, say("earlier.fork", language, number=origin.epoch))
     told += changed(source.config, "datasets", language, ("dataset",)) if source else []
     return ", ".join(told) or say("earlier.defaults", language)
 

@@ -31,7 +31,13 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     events = snapshot.events if snapshot else ()
     setup = next((event for event in events if isinstance(event, Setup)), None)
     scores = next((event for event in events[-1:] if type(event).__name__ == "Scores"), None)
-    matrix = frame(plots.confusion(scores.confusion, scores.classes, chart_words(language))) if scores else None
+    words = chart_words(language)
+    matrix = frame(plots.confusion(scores.confusion, scores.classes, words)) if scores else None
+    past = snapshot.past if snapshot else None
+    if past is not None and past.confusion:
+        figure = plots.confusion(past.confusion, past.classes, words)
+        figure.layout.meta = {"caption": say("train.past.confusion", language, number=past.number)}
+        matrix = frame(figure)
     return [score_cards(scores, setup, language), gr.update(value=matrix, visible=matrix is not None)]
 
 

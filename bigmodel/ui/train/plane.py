@@ -84,10 +84,14 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     if setup is None:
         # The preview of the data stays until the run has something to show.
         return [gr.skip(), shown(None, language)]
+    past, words = snapshot.past if snapshot else None, chart_words(language)
     picture = next((event for event in reversed(events) if isinstance(event, Picture)), None)
     units = next((event for event in reversed(events) if isinstance(event, Units)), None)
+    if past is not None:
+        picture, units = past.picture, past.units
+        words |= {"boundary.caption": say("train.past.boundary", language, number=past.number)}
     surface, spread = (picture.surface, picture.spread) if picture else (b"", b"")
-    boundary = plots.boundary(setup.plane, setup.classes, chart_words(language), surface, spread)
+    boundary = plots.boundary(setup.plane, setup.classes, words, surface, spread)
     return [frame(boundary), shown(units, language)]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bigmodel.runs import Shelf
-from bigmodel.train import Epoch, Progress
-from bigmodel.train.baselines import baselines
+from bigmodel.train import Changed, Epoch, Progress, TrainConfig
+from bigmodel.train.baselines import Baseline, baselines
 from bigmodel.train.plane import Plane
 
 if TYPE_CHECKING:
@@ -27,9 +27,41 @@ class Setup:
     parameters: int
     plane: Plane
     notices: tuple[Any, ...]
+    config: TrainConfig = field(default_factory=TrainConfig)
 
 
-def describe(data: Dataset, stack: Stack, plane: Plane) -> Setup:
+def settings(events: Sequence[Any]) -> TrainConfig | None:
+    """The recipe of a run by its events: its settings, with the changes made on the way."""
+    setup = next((event for event in events if isinstance(event, Setup)), None)
+    config = setup.config if setup else None
+    for event in events:
+        if isinstance(event, Changed) and config is not None:
+            config = config.recorded(event)
+    return config
+
+
+def standing(events: Sequence[Any]) -> TrainConfig | None:
+    """What holds at the end of the events: what was changed on the way is a plain setting."""
+    setup = next((event for event in events if isinstance(event, Setup)), None)
+    if setup is None:
+        return None
+    first = next((event.step for event in events if isinstance(event, Epoch)), 0)
+    config = replace(setup.config.at(first), changes=())
+    for event in events:
+        if isinstance(event, Changed):
+            config = config.changed(event.field, event.new)
+    return config
+
+
+def amended(values: Mapping[str, Any], event: Any) -> Mapping[str, Any]:
+    """What a run was made of, with a change that was made on the way."""
+    config = values.get("config")
+    if not isinstance(event, Changed) or not isinstance(config, TrainConfig) or config.recorded(event) is config:
+        return values
+    return {**values, "config": config.recorded(event)}
+
+
+def describe(data: Dataset, stack: Stack, plane: Plane, config: TrainConfig) -> Setup:
     """The first event of a run on the page."""
     return Setup(
         dataset=data.name,
@@ -39,22 +71,25 @@ def describe(data: Dataset, stack: Stack, plane: Plane) -> Setup:
         parameters=stack.shape.parameters,
         plane=plane,
         notices=data.notices,
+        config=config,
     )
 
 
-def watched(events: Iterator[Any], shelf: Shelf) -> Iterator[Any]:
+def watched(events: Iterator[Any], shelf: Shelf, known: Sequence[Baseline] = ()) -> Iterator[Any]:
     """The events of a training on the shelf's data and stack, with what is seen beside them.
 
     First what it is about; then, before an epoch, the pictures that belong to it, and after it a piece of work on the
-    baselines, so that the first point never waits for them. The plane is left on the shelf as "cut".
+    baselines, so that the first point never waits for them; `known` ones are not made again. The plane is left on the
+    shelf as "cut", and a change that took effect is written into "config" there.
     """
     from bigmodel.train.plane import Painter, cut
 
     data, stack = shelf["data"], shelf["stack"]
     shelf["cut"] = where = cut(data)
-    yield describe(data, stack, where.plane)
-    painter, marks = Painter(stack, where), baselines(data, shelf["config"].loss)
+    yield describe(data, stack, where.plane, shelf["config"])
+    painter, marks = Painter(stack, where), iter(known) if known else baselines(data, shelf["config"].loss)
     for event in events:
+        shelf["config"] = amended(shelf, event)["config"]
         if isinstance(event, (Epoch, Progress)):
             yield from painter.look(event.number, last=getattr(event, "ended", None) is not None)
         yield event

@@ -11,6 +11,7 @@ from bigmodel.runs import Snapshot
 from bigmodel.train import Epoch
 from bigmodel.train.baselines import Baseline
 from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.train import steer
 from bigmodel.ui.train.ladder import ladder
 from bigmodel.ui.words import chart_words, say
 
@@ -38,10 +39,10 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     names = [say(f"train.baseline.{mark.name}", language) for mark in marks]
     losses = [(name, mark.valid_loss) for name, mark in zip(names, marks, strict=True)]
     hits = [(name, mark.valid_accuracy) for name, mark in zip(names, marks, strict=True)]
-    others = earlier_curves(snapshot)
+    others, notes = earlier_curves(snapshot), steer.marks(events, language, snapshot.past if snapshot else None)
     return [
-        frame(plots.loss_curves(epochs, words, others=others, baselines=losses)),
-        frame(plots.accuracy_curves(epochs, words, others=others, baselines=hits)),
+        frame(plots.loss_curves(epochs, words, others=others, marks=notes, baselines=losses)),
+        frame(plots.accuracy_curves(epochs, words, others=others, marks=notes, baselines=hits)),
         gr.update(value=rungs(epochs[-1], marks, language) if epochs and marks else None, visible=bool(marks)),
     ]
 
