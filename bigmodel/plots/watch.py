@@ -67,11 +67,12 @@ def loss_curves(
         legend=LEGEND,
         shapes=[*_marked(marks, 0.27), *_levels(baselines)],
         meta={"caption": words["loss.caption"], "switch": switch},
-        **(_under(epochs, words) if epochs else {}),
+        annotations=[*_named(marks), *([_rate_name(words)] if epochs else [])],
+        **(_under(epochs) if epochs else {}),
     )
 
 
-def _under(epochs: Sequence[EpochRow], words: Words) -> dict[str, Any]:
+def _under(epochs: Sequence[EpochRow]) -> dict[str, Any]:
     """The axis of the learning rate, under the other: labelled at its ends only, it is low."""
     rates = sorted({row.rate for row in epochs if row.rate > 0})
     ends = sorted({rates[0], rates[-1]}) if rates else []
@@ -79,11 +80,14 @@ def _under(epochs: Sequence[EpochRow], words: Words) -> dict[str, Any]:
         "domain": [0, 0.13], "type": "log", "tickvals": ends, "ticktext": [f"{rate:.3g}" for rate in ends],
         "gridcolor": FAINT, "zeroline": False, "automargin": True,
     }  # fmt: skip
-    name = {
+    return {"yaxis2": axis}
+
+
+def _rate_name(words: Words) -> dict[str, Any]:
+    return {
         "text": words["rate"], "xref": "paper", "yref": "paper", "x": 0, "y": 0.14, "xanchor": "left",
         "yanchor": "bottom", "showarrow": False, "font": {"size": 11},
     }  # fmt: skip
-    return {"yaxis2": axis, "annotations": [name]}
 
 
 def accuracy_curves(
@@ -100,6 +104,7 @@ def accuracy_curves(
         waiting=((0, 10), (0, 1)),
         legend=LEGEND,
         shapes=[*_marked(marks, 0), *_levels(baselines)],
+        annotations=_named(marks),
         meta={"caption": words["accuracy.caption"]},
     )
 
@@ -146,12 +151,24 @@ def _rate(epochs: Sequence[EpochRow], words: Words) -> list[Trace]:
 
 
 def _marked(marks: Marks, bottom: float) -> list[dict[str, Any]]:
-    """A vertical line with its words along it for each change on the way."""
+    """A vertical line for each change on the way."""
     line = {"color": GREY, "width": 1, "dash": "dot"}
     return [
         {"type": "line", "xref": "x", "yref": "paper", "x0": number(x), "x1": number(x), "y0": bottom, "y1": 1,
-         "line": line, "label": {"text": text, "textposition": "end", "font": {"size": 11}}}
-        for x, text in marks
+         "line": line}
+        for x, _ in marks
+    ]  # fmt: skip
+
+
+def _named(marks: Marks) -> list[dict[str, Any]]:
+    """Its words along it, inside the plot; where several stand at one place, one line for all of them."""
+    places: dict[float, list[str]] = {}
+    for x, text in marks:
+        places.setdefault(x, []).append(text)
+    return [
+        {"text": ", ".join(texts), "xref": "x", "yref": "paper", "x": number(x), "y": 1, "xanchor": "left",
+         "yanchor": "top", "textangle": -90, "showarrow": False, "font": {"size": 11}}
+        for x, texts in places.items()
     ]  # fmt: skip
 
 

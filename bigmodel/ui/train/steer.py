@@ -84,7 +84,8 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
             number = isinstance(at, (int, float)) and not isinstance(at, bool) and abs(at) < 1e9
             run.look_at(look_back(run.shelf, run.snapshot().events, int(at)) if number else None)  # type: ignore[arg-type]
 
-    looked = bar.select(go_back, [page.visitor], None, trigger_mode="always_last", **QUIET)
+    # One after the other, or an earlier look might come last.
+    looked = bar.select(go_back, [page.visitor], None, trigger_mode="multiple", concurrency_limit=1, **QUIET)
     live.attach(looked, "train")
 
     def grow(visitor: str, language: str, request: gr.Request, *values: Any) -> list[Any]:

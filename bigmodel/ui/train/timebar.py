@@ -11,10 +11,11 @@ import gradio as gr
 _SCRIPT = """
 const range = element.querySelector('input'), text = element.querySelector('.timebar-text');
 const [play, best, now] = element.querySelectorAll('button');
-let held = false, sent = 0, waiting = null, playing = null;
+let held = false, sent = 0, waiting = null, playing = null, wished = 0;
 const value = () => props.value || {first: 0, last: 0, at: null, best: null, words: {}};
 function ask(at) {
     clearTimeout(waiting);
+    wished = Date.now();
     const wait = Math.max(0, sent + 120 - Date.now());
     waiting = setTimeout(() => { sent = Date.now(); trigger('select', {at}); }, wait);
 }
@@ -34,7 +35,8 @@ play.onclick = () => {
     show();
 };
 best.onclick = () => { rest(); range.value = value().best; ask(value().best); };
-now.onclick = () => { rest(); range.value = value().last; ask(null); };
+now.onclick = () => { rest(); range.value = value().last; ask(null); setTimeout(show, 1100); };
+range.onchange = () => { setTimeout(show, 1100); };
 range.oninput = () => { if (playing) rest(); ask(Number(range.value)); };
 range.onpointerdown = () => { held = true; };
 range.onpointerup = range.onpointercancel = () => { held = false; };
@@ -42,7 +44,8 @@ function show() {
     const v = value(), {words} = v, idle = v.last <= v.first;
     range.min = v.first;
     range.max = Math.max(v.last, v.first + 1);
-    if (!held && !playing) range.value = v.at ?? v.last;
+    // An answer to an earlier wish does not move it back.
+    if (!held && !playing && Date.now() - wished > 1000) range.value = v.at ?? v.last;
     range.disabled = play.disabled = idle;
     best.disabled = idle || v.best === null;
     now.disabled = v.at === null && !playing;
