@@ -168,12 +168,13 @@ class Halved:
     """Successive halving, replayed on curves that went to the end.
 
     `thrown` are the trials that would have left, each with the epoch of the rung; `saved` is the share of the epochs
-    that would not have been trained; `wrongly` are those of the thrown that belong to the best in the end, and `cost`
-    is how much higher the lowest final loss of the survivors is than that of all.
+    that would not have been trained. `kept` is the best of those that stay; `wrongly` are those of the thrown that end
+    lower, and `cost` is how much lower the lowest of them ends.
     """
 
     thrown: tuple[tuple[int, int], ...]
     saved: float
+    kept: int
     wrongly: tuple[int, ...]
     cost: float
 
@@ -189,13 +190,13 @@ def rungs(entries: int, epochs: int) -> tuple[tuple[int, int], ...]:
     return tuple((epochs // 2 ** (count - k), max(1, math.ceil(entries / 2 ** (k + 1)))) for k in range(count))
 
 
-def replay(lines: Sequence[Mapping[int, float]], epochs: int, equals: Sequence[int]) -> Halved | None:
+def replay(lines: Sequence[Mapping[int, float]], epochs: int) -> Halved | None:
     """What halving would have thrown away of the curves `lines` (see `compare.lines`), by their losses at the rungs.
 
-    `equals` are the best of the full race. A curve that ends before a rung (it diverged, or was taken out) counts as
-    the worst there. None where there is no rung.
+    A curve that ends before a rung (it diverged, or was taken out) counts as the worst there. None where there is no
+    rung, or nothing that lasted.
     """
-    if not equals or not rungs(len(lines), epochs):
+    if not rungs(len(lines), epochs):
         return None
     running = list(range(len(lines)))
     thrown: list[tuple[int, int]] = []
@@ -207,10 +208,13 @@ def replay(lines: Sequence[Mapping[int, float]], epochs: int, equals: Sequence[i
         thrown += [(k, epoch) for k in running[kept:]]
         del running[kept:]
     trained += len(running) * (epochs - last)
-    wrongly = tuple(k for k, _ in thrown if k in equals)
-    left = min((_at(lines[k], epochs) for k in running), default=math.inf)
-    best = min(_at(line, epochs) for line in lines)
-    return Halved(tuple(thrown), 1 - trained / (len(lines) * epochs), wrongly, left - best if left > best else 0.0)
+    final = [_at(line, epochs) for line in lines]
+    kept_best = min(running, key=lambda k: final[k])
+    if math.isinf(min(final)):
+        return None
+    wrongly = tuple(k for k, _ in thrown if final[k] < final[kept_best])
+    cost = final[kept_best] - min(final)
+    return Halved(tuple(thrown), 1 - trained / (len(lines) * epochs), kept_best, wrongly, cost)
 
 
 def _at(line: Mapping[int, float], epoch: int) -> float:

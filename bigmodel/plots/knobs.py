@@ -133,7 +133,7 @@ def _bar(losses: Sequence[float]) -> dict[str, Any]:
     # What is far worse than most would leave the rest in one colour.
     low, high = logs[0], min(logs[-1], logs[0] + max(0.3, 2 * (logs[len(logs) // 2] - logs[0]) + 0.3))
     ticks = [low + (high - low) * k / 4 for k in range(5)]
-    bar = {"tickvals": ticks, "ticktext": [f"{10**tick:.2g}" for tick in ticks], "thickness": 12, "outlinewidth": 0}
+    bar = {"tickvals": ticks, "ticktext": [f"{10**tick:.3g}" for tick in ticks], "thickness": 12, "outlinewidth": 0}
     return {"colorscale": SCALE, "colorbar": bar, "low": low, "high": high}
 
 

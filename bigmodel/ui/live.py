@@ -156,6 +156,7 @@ class Live:
         # The first look may be one into the file of kept runs.
         run = await asyncio.to_thread(self.runs.recall, owner_of(visitor, request), kind)
         seen = (-1, 0)
+        last: list[Any] = []
         try:
             while self._latest.get(place) is me:
                 # The place in the queue moves while the run itself stands still.
@@ -163,7 +164,12 @@ class Live:
                 if now != seen:
                     seen = now
                     # Drawing takes milliseconds of Python: on a worker thread, so that other pages' events go on.
-                    yield await asyncio.to_thread(_draw, run, frame, language)
+                    drawn = await asyncio.to_thread(_draw, run, frame, language)
+                    between = emptied(last, drawn)
+                    if between is not None:
+                        yield between
+                    yield drawn
+                    last = drawn
                 if run is None or (run.ended and run.version == seen[0]):
                     break
                 await asyncio.sleep(every)
@@ -237,6 +243,32 @@ def owner_of(visitor: str, request: gr.Request) -> str:
 def _draw(run: Run | None, frame: Any, language: str) -> list[Any]:
     drawn: list[Any] = frame(run.snapshot() if run else None, language)
     return drawn
+
+
+def emptied(before: Sequence[Any], after: Sequence[Any]) -> list[Any] | None:
+    """The view `after` without what Gradio could not turn the view `before` into; None when it can do it all.
+
+    Gradio sends differences. Where lists within a list lose items (the points of curves that are thinned) it counts
+    the items wrong, and the page shows something else, or nothing any more (`gradio.utils.diff`, 6.31). A value that
+    was None before is sent whole.
+    """
+    lost = [_shrinks(old, new) for old, new in zip(before, after, strict=False)]
+    if not any(lost):
+        return None
+    updates = ({**new, "value": None} if isinstance(new, dict) and "__type__" in new else None for new in after)
+    return [empty if gone else new for gone, empty, new in zip(lost, updates, after, strict=True)]
+
+
+def _shrinks(old: Any, new: Any, within: bool = False) -> bool:
+    """Whether a list within a list has lost items. Lists of numbers or words are not looked through."""
+    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        if within and len(new) < len(old):
+            return True
+        deep = bool(old) and isinstance(old[0], (list, tuple, dict))
+        return deep and any(_shrinks(a, b, True) for a, b in zip(old, new, strict=False))
+    if isinstance(old, dict) and isinstance(new, dict):
+        return any(_shrinks(old[key], new[key], within) for key in old.keys() & new.keys())
+    return False
 
 
 def _pause_or_go_on(run: Run) -> None:

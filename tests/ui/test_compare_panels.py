@@ -129,11 +129,16 @@ def test_halving_says_whether_it_was_wrong(rates: Any) -> None:
     assert seen is not None
     from bigmodel.compare.knobs import Halved
 
-    wrong = knobs.note(Halved(((0, 1), (1, 2)), 0.5, (0,), 0.25), seen, "en")
+    assert seen.answer is not None
+    best = seen.answer.best
+    worst = len(seen.trials)  # nobody among the equals
+    wrong = knobs.note(Halved(((0, 1), (1, 2)), 0.5, worst, (0,), 0.25), seen, "en")
     assert "2 of 4" in wrong
     assert "50%" in wrong
     assert "0.2500" in wrong
-    assert "kept one of the best" in knobs.note(Halved(((0, 1),), 0.5, (), 0.0), seen, "en")
+    assert say("compare.halving.sure") in wrong
+    assert say("compare.halving.chance") in knobs.note(Halved(((0, 1),), 0.5, best, (0,), 0.0), seen, "en")
+    assert "kept the best" in knobs.note(Halved(((0, 1),), 0.5, best, (), 0.0), seen, "en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,10 +12,11 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio import utils
 
 from bigmodel.errors import DataError
 from bigmodel.runs import Runs, Snapshot
-from bigmodel.ui.live import Controls, Live, Start
+from bigmodel.ui.live import Controls, Live, Start, emptied
 from bigmodel.ui.widgets import Page, status_bar
 from bigmodel.ui.words import LANGUAGES, say
 
@@ -329,3 +331,42 @@ def test_reload_keeps_the_run_and_goodbye_stops_it(runs: Runs) -> None:
         assert await asyncio.to_thread(run.wait, 5)
 
     within(20, story())
+
+
+def turned(before: Any, after: Any) -> Any:
+    """What the page has after it was sent the differences, as Gradio makes and applies them."""
+    value = json.loads(json.dumps(before))
+    for action, path, new in utils.diff(before, after):
+        if not path:
+            value = new
+            continue
+        place = value
+        for key in path[:-1]:
+            place = place[key]
+        if action == "add" and isinstance(place, list):
+            place.insert(path[-1], new)
+        elif action == "delete" and isinstance(place, list):
+            del place[path[-1] : path[-1] + 1]
+        elif action == "delete":
+            del place[path[-1]]
+        else:
+            place[path[-1]] = new
+    return value
+
+
+def thinned(points: int) -> list[Any]:
+    """A view: a chart of two curves, an update of another, a word."""
+    chart = {"data": [{"x": list(range(points)), "y": list(range(points))} for _ in range(2)], "layout": {}}
+    return [chart, {"__type__": "update", "visible": True, "value": chart}, "word"]
+
+
+def test_curves_that_are_thinned_arrive_as_they_are() -> None:
+    """Lists within a list that lose items are sent whole, by way of a view without them; what only grows is not."""
+    before, after = thinned(9), thinned(5)
+    between = emptied(before, after)
+    assert between == [None, {"__type__": "update", "visible": True, "value": None}, "word"]
+    for old, new, empty in zip(before, after, between, strict=True):
+        assert turned(turned(old, empty), new) == new
+    assert emptied(after, before) is None
+    assert emptied([], after) is None
+    assert emptied([[["a"], ["b"]]], [[["a"]]]) is None

@@ -132,22 +132,22 @@ BROKEN = line(1.0)
 
 def test_replay_tells_who_would_have_been_thrown_away_wrongly():
     """The slow one is best in the end and would have gone at the first rung; it is named, and so is what it cost."""
-    halved = knobs.replay([SLOW, QUICK, POOR, BROKEN], 4, (0,))
+    halved = knobs.replay([SLOW, QUICK, POOR, BROKEN], 4)
     assert knobs.rungs(4, 4) == ((1, 2), (2, 1))
     assert halved.thrown == ((2, 1), (3, 1), (0, 2))
-    assert halved.wrongly == (0,)
+    assert (halved.kept, halved.wrongly) == (1, (0,))
     assert halved.cost == pytest.approx(0.2)
     assert halved.saved == pytest.approx(1 - (4 * 1 + 2 * 1 + 1 * 2) / 16)
 
 
 def test_replay_of_a_race_that_halving_gets_right_costs_nothing():
     """Where the best is ahead from the start, time is saved and nothing lost."""
-    halved = knobs.replay([QUICK, POOR], 4, (0,))
-    assert (halved.wrongly, halved.cost) == ((), 0.0)
+    halved = knobs.replay([QUICK, POOR], 4)
+    assert (halved.kept, halved.wrongly, halved.cost) == (0, (), 0.0)
     assert halved.saved == pytest.approx(1 - (2 * 2 + 1 * 2) / 8)
 
 
-def test_there_is_nothing_to_replay_without_a_best_or_a_rung():
-    """One entry, or none that runs."""
-    assert knobs.replay([QUICK], 4, (0,)) is None
-    assert knobs.replay([QUICK, POOR], 4, ()) is None
+def test_there_is_nothing_to_replay_without_a_rung_or_a_curve():
+    """One entry, or none that lasted."""
+    assert knobs.replay([QUICK], 4) is None
+    assert knobs.replay([BROKEN, BROKEN], 4) is None

@@ -44,7 +44,7 @@ FIGURES = {
         [Weight(("rate",), 0.6), Weight(("rate", "value"), 0.3)], {"rate": "R", "value": "V"}, words
     ),
     "no weights": lambda words: plots.knob_weights([], {}, words),
-    "halving": lambda words: plots.halving(LINES, Halved(((2, 1), (0, 2)), 0.4, (0,), 0.35), words, "note"),
+    "halving": lambda words: plots.halving(LINES, Halved(((2, 1), (0, 2)), 0.4, 1, (0,), 0.35), words, "note"),
     "no halving": lambda words: plots.halving(LINES, None, words),
 }
 
@@ -119,7 +119,7 @@ def test_a_random_search_is_points_on_axes_of_numbers():
 
 def test_halving_shows_whom_it_would_have_thrown_out():
     """A thrown curve ends at its rung and goes on faintly; one thrown wrongly has its own colour and name."""
-    figure = plots.halving(LINES, Halved(((2, 1), (0, 2)), 0.4, (0,), 0.35), WORDS)
+    figure = plots.halving(LINES, Halved(((2, 1), (0, 2)), 0.4, 1, (0,), 0.35), WORDS)
     wrong = [trace for trace in figure.data if trace.name == WORDS["wrongly"]]
     assert [list(trace.x) for trace in wrong] == [[0, 1, 2], [2, 3, 4]]
     assert [trace.line.dash for trace in wrong] == [None, "dot"]

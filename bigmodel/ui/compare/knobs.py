@@ -74,7 +74,7 @@ def replayed(seen: Seen) -> Halved | None:
     """Halving on the curves of a race that has ended; None where entries were taken out of it before."""
     if seen.busy or seen.answer is None or any(trial.left for trial in seen.trials):
         return None
-    return replay(seen.curves, seen.rounds[-1].number, seen.answer.equals)
+    return replay(seen.curves, seen.rounds[-1].number)
 
 
 def note(halved: Halved | None, seen: Seen, language: str) -> str:
@@ -82,8 +82,11 @@ def note(halved: Halved | None, seen: Seen, language: str) -> str:
     if halved is None:
         return ""
     said = {"saved": halved.saved, "thrown": len(halved.thrown), "of": len(seen.trials)}
-    key = "wrong" if halved.wrongly else "right"
-    return say(f"compare.halving.{key}", language, **said, wrongly=len(halved.wrongly), cost=halved.cost)
+    if not halved.wrongly:
+        return say("compare.halving.right", language, **said)
+    told = say("compare.halving.wrong", language, **said, wrongly=len(halved.wrongly), cost=halved.cost)
+    chance = seen.answer is not None and halved.kept in seen.answer.equals
+    return told + " " + say(f"compare.halving.{'chance' if chance else 'sure'}", language)
 
 
 def lined(seen: Seen, names: dict[str, str], language: str) -> dict[str, Any]:
