@@ -28,6 +28,8 @@ MOST_CELLS = 200_000_000
 """Cells of a Parquet file, which may say a million equal ones in a few bytes."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # Excel before 2007, and whatever Office has locked with a password
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BM")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
+"""Bytes that hardly stand in a text."""
 _CHUNK = 1 << 20
 
 
@@ -35,13 +37,14 @@ _CHUNK = 1 << 20
 class Sheet:
     """The rows of a file as text cells, to be read once. `named`: the first row is the header, whatever it looks like.
 
-    `comma`: 1,5 is one and a half. `sampled`: the rows that the file has, where only some of them come. `said` are
-    (key, values) of notices.
+    `blank`: there was an empty row above it. `comma`: 1,5 is one and a half. `sampled`: the rows that the file has,
+    where only some of them come. `said` are (key, values) of notices.
     """
 
     rows: Iterator[list[str]]
     comma: bool = False
     named: bool = False
+    blank: bool = False
     sampled: int = 0
     said: tuple[tuple[str, dict[str, object]], ...] = ()
 
@@ -76,7 +79,10 @@ def _text(path: Path) -> Sheet:
             raise DataError("data.empty")
     delimiter = _delimiter(sample[:50])
     rows = ([cell.strip() for cell in row] for row in _csv(chain(sample, lines), delimiter))
-    return Sheet((row for row in rows if any(row)), comma=delimiter == ";", said=said)
+    first = next(rows, [])
+    blank = len(first) > 1 and not any(first)
+    full = (row for row in chain([first], rows) if any(row))
+    return Sheet(full, comma=delimiter == ";", blank=blank, said=said)
 
 
 def _delimiter(sample: list[str]) -> str:
@@ -97,14 +103,15 @@ def _csv(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def _lines(path: Path) -> tuple[Iterator[str], tuple[tuple[str, dict[str, object]], ...]]:
-    """The lines of a text file, ends and all: UTF-8 with or without a mark, UTF-16 with one, GB 18030, else Latin-1.
+    """The lines of a text file, ends and all: UTF-8 or UTF-16 with or without a mark, GB 18030, else Latin-1.
 
     A file that changes its encoding half-way is read line by line, each in its own.
     """
     with path.open("rb") as file:
-        start = file.read(2)
-    if start in (b"\xff\xfe", b"\xfe\xff"):
-        return _decoded(path, "utf-16"), ()
+        start = file.read(4096)
+    wide = _wide(start)
+    if wide:
+        return _decoded(path, wide), ()
     if _is_utf8(path):
         return _decoded(path, "utf-8-sig"), ()
     old, utf8, other = _old_encoding(path)
@@ -112,6 +119,18 @@ def _lines(path: Path) -> tuple[Iterator[str], tuple[tuple[str, dict[str, object
         return _decoded(path, old), ()
     names = {"gb18030": "GB 18030", "cp1252": "Latin-1"}
     return _each(path, old), (("mixed", {"lines": other, "encoding": names[old]}),)
+
+
+def _wide(start: bytes) -> str:
+    """The kind of UTF-16 that a file starts in, "" for none. Without a mark, every other byte of it is often 0: digits,
+    commas and line ends have none other."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    even, odd = (start[place::2].count(0) / max(1, len(start) // 2) for place in (0, 1))
+    for kind, empty, full in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if empty >= 0.3 and full <= 0.01 and _decodes(start[: len(start) // 2 * 2], kind):
+            return kind
+    return ""
 
 
 def _decoded(path: Path, encoding: str) -> Iterator[str]:
@@ -140,7 +159,7 @@ def _is_utf8(path: Path) -> bool:
     decoder, fine = codecs.getincrementaldecoder("utf-8")(), True
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
-            if b"\0" in chunk:
+            if b"\0" in chunk or len(chunk.translate(None, _CONTROLS)) < 0.95 * len(chunk):
                 raise DataError("data.binary", file=path.name)
             try:
                 fine = fine and decoder.decode(chunk) is not None

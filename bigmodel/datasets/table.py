@@ -154,7 +154,8 @@ def _header(sheet: Sheet, notices: list[Notice]) -> tuple[_Sample, Iterator[list
     if first is None:
         raise DataError("data.empty")
     rows = sheet.rows
-    if not sheet.named and all(number(cell) is not None for cell in first):
+    numbers = [number(cell) is not None for cell in first]
+    if not sheet.named and (all(numbers) or (sheet.blank and any(numbers))):
         notices.append(notice("no_header"))
         first, rows = [""] * len(first), chain([first], rows)
     names: list[str] = []
@@ -171,6 +172,9 @@ def _header(sheet: Sheet, notices: list[Notice]) -> tuple[_Sample, Iterator[list
     changed = [name for name, given in zip(names, first, strict=True) if given and name != given]
     if changed:
         notices.append(notice("renamed", columns=some(changed)))
+    unnamed = [name for name, given in zip(names, first, strict=True) if not given]
+    if unnamed and len(unnamed) < len(names):
+        notices.append(notice("unnamed", columns=some(unnamed)))
     return _Sample(names), rows
 
 

@@ -103,9 +103,9 @@ def test_a_table_becomes_a_data_set(table):
     assert data.mean[1:].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"])
 def test_chinese_tables_are_read_in_their_encodings(table, encoding):
-    """The same table in UTF-8, with its mark, in GB 18030 and in UTF-16 gives the same columns and classes."""
+    """The same table in UTF-8 and UTF-16, with its mark or without, and in GB 18030 gives the same columns and classes."""
     text = "\n".join(["长度,宽度,类别"] + [f"{k},{k * 2},{'猫' if k % 2 else '狗'}" for k in range(30)])
     read = read_table(table(text.encode(encoding)))
     assert read.columns == ("长度", "宽度", "类别")
@@ -142,6 +142,12 @@ def test_decimal_commas_are_numbers_in_a_semicolon_table(table):
 REFUSED = {
     "empty": ("", None, "data.empty"),
     "blank": (" \n\n", None, "data.empty"),
+    "a mark alone": (b"\xef\xbb\xbf", None, "data.empty"),
+    "a program": (b"\x7fELF\x02\x01\x01" + bytes(100), None, "data.binary"),
+    "noise without a zero": (bytes(range(1, 256)) * 9, None, "data.binary"),
+    "two rows": ("a,kind\n1,x\n2,y\n", None, "data.few"),
+    "one row of each class": (rows(30, "{k},{half},class {k}"), "kind", "data.thin_classes"),
+    "infinity as a class": (rows(30, "{k},{half},inf"), "kind", "data.target_empty"),
     "header only": ("a,b,c\n", None, "data.header_only"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", None, "data.binary"),
     "an endless quote": ('a,b\n1,"' + "x" * 200_000, None, "data.broken"),
@@ -190,6 +196,10 @@ MENDED = {
     "not_numbers": rows(40).replace("\n5,2.5,", "\n5,oops,"),
     "target_gaps": rows(40).replace("\n5,2.5,dog", "\n5,2.5,"),
     "rare_classes": rows(40).replace("\n5,2.5,dog", "\n5,2.5,emu"),
+    "unnamed": rows(40, header="a,,kind"),
+    "mixed": rows(40).replace("cat", "猫").encode()
+    + b"\n"
+    + rows(40).replace("dog", "狗").replace("a,b,kind\n", "").encode("gb18030"),
     "renamed": rows(40, header="a,a,kind"),
     "uneven": rows(40).replace("\n5,2.5,dog", "\n5,2.5,dog,8,9"),
     "no_header": rows(40, header="7,8,9").replace("cat", "1").replace("dog", "2"),
@@ -207,6 +217,30 @@ def test_what_is_mended_is_said_and_nothing_is_lost_but_that(table, case):
     for notice in data.notices:
         for language in LANGUAGES:
             assert "{" not in say(f"datasets.notice.{notice.key}", language, **dict(notice.values))
+
+
+def test_ten_thousand_columns_are_cut_to_what_fits_and_it_is_said(table):
+    """Of a table of 10,000 columns 500 are kept, the last one among them, and a sentence says so."""
+    header = ",".join([*(f"c{k}" for k in range(9_999)), "kind"])
+    text = "\n".join([header] + [",".join([str(k * 7 % 11)] * 9_999 + ["uv"[k % 2]]) for k in range(20)])
+    read = read_table(table(text))
+    assert (len(read.columns), read.target, keys(read.notices)) == (500, "kind", {"columns"})
+
+
+def test_a_header_of_empty_cells_is_no_reason_to_lose_a_row(table):
+    """Under a row of nothing but commas a row with a number is data; without one it is the header."""
+    text = "\n".join([",,"] + [f"{k},{k / 2},{'uv'[k % 2]}" for k in range(20)])
+    read = read_table(table(text))
+    assert (read.rows, read.columns) == (20, ("column 1", "column 2", "column 3"))
+    assert read_table(table(",,\n" + rows(20))).columns == ("a", "b", "kind")
+
+
+def test_quotes_and_line_breaks_stay_in_their_cells(table):
+    """Doubled quotation marks, delimiters and line breaks in quoted cells and names are kept."""
+    text = "\n".join(['a,"the ""b"", c",kind'] + [f'{k},"x, ""{k % 2}""\ny","{"uv"[k % 2]}"' for k in range(20)])
+    read = read_table(table(text))
+    assert read.columns == ("a", 'the "b", c', "kind")
+    assert read.values['the "b", c'][0] == 'x, "0"\ny'
 
 
 def test_dates_become_days(table):
