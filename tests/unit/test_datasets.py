@@ -105,7 +105,7 @@ def test_a_table_becomes_a_data_set(table):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"])
 def test_chinese_tables_are_read_in_their_encodings(table, encoding):
-    """The same table in UTF-8 and UTF-16, with its mark or without, and in GB 18030 gives the same columns and classes."""
+    """The same table in UTF-8 and UTF-16, with a mark or without, and in GB 18030 gives the same classes."""
     text = "\n".join(["长度,宽度,类别"] + [f"{k},{k * 2},{'猫' if k % 2 else '狗'}" for k in range(30)])
     read = read_table(table(text.encode(encoding)))
     assert read.columns == ("长度", "宽度", "类别")
