@@ -9,7 +9,7 @@ from bigmodel.plots.compare import entry_colours, rate_axis, rate_colour, rate_c
 from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
 from bigmodel.plots.finders import finder_votes
 from bigmodel.plots.judge import confusion
-from bigmodel.plots.knobs import along, halving, knob_map, knob_weights
+from bigmodel.plots.knobs import along, halving, knob_map, knob_weights, short
 from bigmodel.plots.plane import boundary
 from bigmodel.plots.transcribe import spectrogram, waveform
 from bigmodel.plots.watch import accuracy_curves, loss_curves
@@ -34,6 +34,7 @@ __all__ = [
     "rate_axis",
     "rate_colour",
     "rate_curves",
+    "short",
     "spectrogram",
     "thin",
     "tint",

@@ -81,7 +81,7 @@ def finder_votes(cases: Sequence[CaseRow], words: Words) -> go.Figure:
         words["valid_loss"],
         traces,
         xaxis=axis,
-        yaxis={"type": "log", "dtick": "D2", **({"domain": [0.54, 1]} if cases else {})},
+        yaxis={"type": "log", "dtick": _steps(cases), **({"domain": [0.54, 1]} if cases else {})},
         waiting=((-7, 1), (-2, 0)),
         legend=LEGEND,
         meta={
@@ -99,6 +99,12 @@ def _span(cases: Sequence[CaseRow]) -> list[float]:
     rates += [end for case in cases for vote in case.votes for end in (vote.low, vote.high)]
     low, high = math.log10(min(rates)), math.log10(max(rates))
     return [low - 0.04 * (high - low), high + 0.38 * (high - low)]
+
+
+def _steps(cases: Sequence[CaseRow]) -> Any:
+    """The axis of losses: 1, 2 and 5 of each decade where there are few, else the decades."""
+    losses = [loss for case in cases for _, loss in case.curve if loss > 0] or [1.0]
+    return "D2" if max(losses) < 1000 * min(losses) else 1
 
 
 def _race(case: CaseRow, span: Sequence[float], words: Words) -> list[Trace]:

@@ -13,7 +13,7 @@ from bigmodel.plots.draw import GREY, LEGEND, PALETTE, Trace, Words, draw, numbe
 SCALE = [[0, "#1e9e77"], [0.25, "#3c8fb0"], [0.6, "#3b52b4"], [1, "#3a2a5e"]]
 """From the lowest loss to the highest; white stands out on all of it."""
 
-WRITTEN = (8, 12)
+WRITTEN = (5, 12)
 """Columns and rows up to which each cell has its number written into it."""
 
 SPARSE = 0.5
@@ -133,7 +133,7 @@ def _bar(losses: Sequence[float]) -> dict[str, Any]:
     # What is far worse than most would leave the rest in one colour.
     low, high = logs[0], min(logs[-1], logs[0] + max(0.3, 2 * (logs[len(logs) // 2] - logs[0]) + 0.3))
     ticks = [low + (high - low) * k / 4 for k in range(5)]
-    bar = {"tickvals": ticks, "ticktext": [f"{10**tick:.3g}" for tick in ticks], "thickness": 12, "outlinewidth": 0}
+    bar = {"tickvals": ticks, "ticktext": [short(10**tick) for tick in ticks], "thickness": 12, "outlinewidth": 0}
     return {"colorscale": SCALE, "colorbar": bar, "low": low, "high": high}
 
 
@@ -153,7 +153,7 @@ def _cells(cells: CellsRow, x: Sequence[Any], y: Sequence[Any], equals: Sequence
         "z": [[number(math.log10(max(v, 1e-9))) if math.isfinite(v) else None for v in row] for row in cells.losses],
         "zmin": colours["low"], "zmax": colours["high"], "colorscale": SCALE, "colorbar": colours["colorbar"],
         "text": text, "hovertemplate": "%{x} · %{y}<br>%{text}<extra></extra>", "hoverongaps": False,
-        **({"texttemplate": "%{text}", "textfont": {"size": 11, "color": "#ffffff"}} if _written(cells) else {}),
+        **({"texttemplate": "%{text}", "textfont": {"size": 12, "color": "#ffffff"}, "showscale": False} if _written(cells) else {}),
     }  # fmt: skip
 
 
@@ -248,6 +248,11 @@ def _line(rows: Sequence[tuple[int, float]], name: str, colour: str, group: str,
         "type": "scatter", "mode": "lines", "x": [row[0] for row in rows], "y": [number(row[1]) for row in rows],
         "name": name, "legendgroup": group, "showlegend": legend, "line": {"color": colour, "width": 2},
     }  # fmt: skip
+
+
+def short(value: float) -> str:
+    """A number as an axis says it: two digits, and no power of ten for what is large."""
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
 
 
 def along(share: float) -> str:

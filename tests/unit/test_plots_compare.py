@@ -130,3 +130,9 @@ def test_colours_of_entries_go_from_grey_to_green():
     """The worst is grey, the best is the green of all charts."""
     assert plots.along(0) == plots.GREY
     assert plots.along(1) == plots.PALETTE[2]
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.00123, "0.0012"), (5.5, "5.5"), (1100.4, "1100"), (2e7, "2e+07")])
+def test_numbers_of_an_axis_are_short(value, told):
+    """Two digits, whole numbers from a hundred on."""
+    assert plots.short(value) == told

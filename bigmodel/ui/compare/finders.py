@@ -66,7 +66,8 @@ def case(said: Said, seen: Seen, language: str) -> Case | None:
     return Case(
         name=say(f"optimizer.{said.optimizer}", language),
         votes=votes.votes,
-        curve=tuple((trial.learning_rate, trial.valid_loss) for trial in own),
+        # Who was taken out has trained for less: its loss is no measure for a rate.
+        curve=tuple((trial.learning_rate, trial.valid_loss) for trial in own if not trial.left),
         test=tuple(zip(said.test.rates, said.test.losses, strict=True)),
         best=(votes.best_rate, votes.best_loss),
         equals=stretch(around(votes.best_rate, rates, equals), rates),

@@ -147,7 +147,7 @@ def _scale(label: str, values: Sequence[float], *, logarithmic: bool = False) ->
         "label": label,
         "places": [round((value - low) / span, 3) if math.isfinite(value) else None for value in turned],
         "shown": [f"{value:.4g}" if math.isfinite(value) else "–" for value in values],
-        "ticks": [[k / 4, f"{10**end if logarithmic else end:.2g}"] for k, end in enumerate(ends)],
+        "ticks": [[k / 4, plots.short(10**end if logarithmic else end)] for k, end in enumerate(ends)],
     }
 
 
