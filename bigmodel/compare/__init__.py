@@ -108,6 +108,7 @@ class Plan:
 
     stacks: int
     knob: str = "none"
+    halving: bool = False
 
 
 @dataclass(frozen=True)

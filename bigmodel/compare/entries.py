@@ -204,4 +204,14 @@ def plan(config: CompareConfig, data: Dataset, found: Sequence[Entry], seeds: Se
     if megabytes > MOST_MEGABYTES:
         said = {"members": members, "parameters": total, "megabytes": megabytes, "most": MOST_MEGABYTES}
         raise ConfigError((BigModelError("compare.memory", **said),))
-    return Plan(len(found), len(seeds), members, total, megabytes, MOST_MEGABYTES, len(planned), config.knob)
+    return Plan(
+        entries=len(found),
+        seeds=len(seeds),
+        members=members,
+        parameters=total,
+        megabytes=megabytes,
+        most=MOST_MEGABYTES,
+        stacks=len(planned),
+        knob=config.knob,
+        halving=config.halving,
+    )

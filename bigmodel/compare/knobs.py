@@ -165,7 +165,7 @@ def _shares(surface: np.ndarray, names: Sequence[str]) -> tuple[Weight, ...]:
 
 @dataclass(frozen=True)
 class Halved:
-    """Successive halving, replayed on curves that went to the end.
+    """Successive halving, replayed on curves that went to the end (`replay`), or as it was (`happened`).
 
     `thrown` are the trials that would have left, each with the epoch of the rung; `saved` is the share of the epochs
     that would not have been trained. `kept` is the best of those that stay; `wrongly` are those of the thrown that end
@@ -215,6 +215,16 @@ def replay(lines: Sequence[Mapping[int, float]], epochs: int) -> Halved | None:
     wrongly = tuple(k for k, _ in thrown if final[k] < final[kept_best])
     cost = final[kept_best] - min(final)
     return Halved(tuple(thrown), 1 - trained / (len(lines) * epochs), kept_best, wrongly, cost)
+
+
+def happened(trials: Sequence[Trial], epochs: int) -> Halved | None:
+    """What halving did to a race that ran with it: who left, and what that saved. Whether wrongly, nobody can know."""
+    thrown = tuple((k, trial.number) for k, trial in enumerate(trials) if trial.left)
+    running = [k for k, trial in enumerate(trials) if trial.runs and math.isfinite(trial.valid_loss)]
+    if not thrown or not running:
+        return None
+    saved = sum(epochs - number for _, number in thrown) / (len(trials) * max(1, epochs))
+    return Halved(thrown, saved, min(running, key=lambda k: trials[k].valid_loss), (), 0.0)
 
 
 def _at(line: Mapping[int, float], epoch: int) -> float:

@@ -148,12 +148,13 @@ def _cells(cells: CellsRow, x: Sequence[Any], y: Sequence[Any], equals: Sequence
         [_told(loss, trial, equals) for loss, trial in zip(*row, strict=True)]
         for row in zip(cells.losses, cells.trials, strict=True)
     ]
+    written = {"texttemplate": "%{text}", "textfont": {"size": 12, "color": "#ffffff"}, "showscale": False}
     return {
         "type": "heatmap", "x": list(x), "y": list(y), "xgap": 2, "ygap": 2,
         "z": [[number(math.log10(max(v, 1e-9))) if math.isfinite(v) else None for v in row] for row in cells.losses],
         "zmin": colours["low"], "zmax": colours["high"], "colorscale": SCALE, "colorbar": colours["colorbar"],
         "text": text, "hovertemplate": "%{x} · %{y}<br>%{text}<extra></extra>", "hoverongaps": False,
-        **({"texttemplate": "%{text}", "textfont": {"size": 12, "color": "#ffffff"}, "showscale": False} if _written(cells) else {}),
+        **(written if _written(cells) else {}),
     }  # fmt: skip
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bigmodel.compare import CompareConfig
+from bigmodel.compare import CompareConfig, Round
 from bigmodel.compare.finders import FASTAI, Ramp, Said
 from bigmodel.compare.knobs import Weight, Weights
 from bigmodel.datasets import DatasetConfig
@@ -114,12 +115,35 @@ def test_rates_alone_have_no_map_but_halving_on_trial(rates: Any) -> None:
     assert "thrown out" in halving["value"]["layout"]["meta"]["note"]
 
 
-def test_a_race_that_halves_is_not_replayed() -> None:
-    """Where entries left for good nobody knows what they would have become, and nothing is claimed."""
+def test_a_race_that_halves_claims_nothing_about_whom_it_threw_out() -> None:
+    """Who left is shown with what that saved; what they would have become nobody knows, and the page says so."""
     snapshot, _ = raced(halving=True, count=8, epochs=8)
     seen = see(snapshot)
     assert seen is not None
     assert any(trial.left for trial in seen.trials)
+    chart = knobs.view(seen, "en")[3]["value"]
+    names = {trace["name"] for trace in chart["data"]}
+    assert say("chart.thrown") in names
+    assert say("chart.wrongly") not in names
+    assert "nobody knows" in chart["layout"]["meta"]["note"]
+
+
+def test_entries_are_lines_once_the_race_stands_still(race: Any) -> None:
+    """While it runs the page is not sent every line at every epoch; a pause shows them."""
+    for state, visible in (("running", False), ("paused", True), ("stopped", True)):
+        seen = see(replace(race[0], state=state))
+        assert seen is not None
+        _, lines, _, _ = knobs.view(seen, "en")
+        assert lines["visible"] is visible
+
+
+def test_a_person_who_takes_entries_out_ends_the_replay(rates: Any) -> None:
+    """Curves that a person cut cannot be replayed."""
+    snapshot, _ = rates
+    last = next(event for event in reversed(snapshot.events) if isinstance(event, Round))
+    cut = replace(last, trials=(replace(last.trials[0], left=True), *last.trials[1:]))
+    seen = see(replace(snapshot, events=(*snapshot.events, cut)))
+    assert seen is not None
     assert knobs.view(seen, "en")[3]["visible"] is False
 
 

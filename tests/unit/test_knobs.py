@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -151,3 +152,11 @@ def test_there_is_nothing_to_replay_without_a_rung_or_a_curve():
     """One entry, or none that lasted."""
     assert knobs.replay([QUICK], 4) is None
     assert knobs.replay([BROKEN, BROKEN], 4) is None
+
+
+def test_what_halving_did_is_told_without_a_claim():
+    """Who left and what it saved; nobody is called thrown wrongly, and without anybody thrown there is nothing."""
+    stayed, left = trial(0.1, 0.2), replace(trial(1.0, 0.5), number=2, left=True)
+    halved = knobs.happened([left, stayed], 10)
+    assert (halved.thrown, halved.kept, halved.wrongly, halved.saved) == (((0, 2),), 1, (), 0.4)
+    assert knobs.happened([stayed], 10) is None

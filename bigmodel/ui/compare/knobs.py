@@ -11,7 +11,7 @@ import gradio as gr
 
 from bigmodel import plots
 from bigmodel.compare import Trial
-from bigmodel.compare.knobs import Cells, Halved, cells, order, part, replay, varied, weigh
+from bigmodel.compare.knobs import Cells, Halved, cells, happened, order, part, replay, varied, weigh
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.compare import seen as sight
 from bigmodel.ui.compare.explorer import explorer
@@ -37,7 +37,7 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
 
 
 def view(seen: Seen | None, language: str) -> list[Any]:
-    """The map as the race stands; the rest once it stands still."""
+    """The map as the race stands; the rest once it stands still: it would be much to send at every epoch."""
     if seen is None:
         return [gr.update(visible=False)] * 4
     words, names = chart_words(language), named(seen, language)
@@ -46,11 +46,12 @@ def view(seen: Seen | None, language: str) -> list[Any]:
     maps = [(names[name], _said(found, seen, language)) for name in others if (found := cells(seen.trials, name))]
     weights = seen.last("Weights")
     shares = weights.shares if weights and others else ()
+    still = seen.snapshot.state not in ("waiting", "running")
     halved = replayed(seen)
     curves = plots.halving(seen.curves, halved, words, note(halved, seen, language)) if halved else None
     return [
         gr.update(value=frame(plots.knob_map(maps, equals, words)) if maps else None, visible=bool(maps)),
-        gr.update(value=lined(seen, names, language) if others else None, visible=bool(others)),
+        gr.update(value=lined(seen, names, language) if others and still else None, visible=bool(others) and still),
         gr.update(value=frame(plots.knob_weights(shares, names, words)) if shares else None, visible=bool(shares)),
         gr.update(value=frame(curves) if curves else None, visible=curves is not None),
     ]
@@ -71,8 +72,12 @@ def named(seen: Seen, language: str) -> dict[str, str]:
 
 
 def replayed(seen: Seen) -> Halved | None:
-    """Halving on the curves of a race that has ended; None where entries were taken out of it before."""
-    if seen.busy or seen.answer is None or any(trial.left for trial in seen.trials):
+    """Halving on the curves of a race that has ended: replayed, or as it was; None where a person took entries out."""
+    if seen.busy or seen.answer is None:
+        return None
+    if seen.plan and seen.plan.halving:
+        return happened(seen.trials, seen.rounds[-1].number)
+    if any(trial.left for trial in seen.trials):
         return None
     return replay(seen.curves, seen.rounds[-1].number)
 
@@ -82,6 +87,8 @@ def note(halved: Halved | None, seen: Seen, language: str) -> str:
     if halved is None:
         return ""
     said = {"saved": halved.saved, "thrown": len(halved.thrown), "of": len(seen.trials)}
+    if seen.plan and seen.plan.halving:
+        return say("compare.halving.on", language, **said)
     if not halved.wrongly:
         return say("compare.halving.right", language, **said)
     told = say("compare.halving.wrong", language, **said, wrongly=len(halved.wrongly), cost=halved.cost)
