@@ -8,7 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from bigmodel.compare import Entry, Trial, knobs
+from bigmodel.compare import KNOBS, CompareConfig, Entry, Round, Trial, compare, knobs
+from bigmodel.compare.entries import entries
+from bigmodel.config import limits_of
+from bigmodel.datasets import DatasetConfig, load_dataset
+from bigmodel.errors import ConfigError
+from bigmodel.ui.words import LANGUAGES, word
 
 
 def trial(rate, loss, *, optimizer="adam", schedule="constant", value="", diverged=None):
@@ -160,3 +165,81 @@ def test_what_halving_did_is_told_without_a_claim():
     halved = knobs.happened([left, stayed], 10)
     assert (halved.thrown, halved.kept, halved.wrongly, halved.saved) == (((0, 2),), 1, (), 0.4)
     assert knobs.happened([stayed], 10) is None
+
+
+# ---- any knob ------------------------------------------------------------------------------------------------------
+
+PAIRS = {
+    "batch": ("8", "64"), "weight_decay": ("0", "0.5"), "l1": ("0", "0.01"), "l2": ("0", "0.1"),
+    "dropout": ("0", "0.5"), "momentum": ("0", "0.9"), "width": ("4", "16"), "depth": ("0", "2"), "activation": ("relu", "tanh"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def moons():
+    """Few rows."""
+    return load_dataset(DatasetConfig(dataset="moons", rows=100))
+
+
+def last(config, data):
+    """The trials at the end of a race."""
+    return [event for event in compare(config, data) if isinstance(event, Round)][-1].trials
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_knob_races_against_the_rate(knob, moons):
+    """Each rate runs with each value, from the same start, and the two values learn something different."""
+    optimizer = {"momentum": "sgd", "weight_decay": "adamw"}.get(knob, "adam")
+    config = CompareConfig(
+        rates=(0.01, 0.1), knob=knob, values=PAIRS[knob], optimizer=optimizer, epochs=3, seeds=2, widths=(8,)
+    )
+    trials = last(config, moons)
+    assert [(t.learning_rate, t.entry.value) for t in trials] == [(r, v) for v in PAIRS[knob] for r in (0.01, 0.1)]
+    found = knobs.cells(trials, "value")
+    assert found.filled == 1.0
+    assert all(abs(a - b) > 1e-6 for a, b in zip(*found.losses, strict=True))
+
+
+def test_optimizers_and_schedules_race_against_the_rate(moons):
+    """All of them at once: a map for each, and nothing shares a curve."""
+    config = CompareConfig(
+        rates=(0.01, 0.1), optimizers=("sgd", "adam"), schedules=("constant", "one_cycle"), epochs=3, widths=(8,)
+    )
+    trials = last(config, moons)
+    assert len({round(t.valid_loss, 7) for t in trials}) == len(trials) == 8
+    assert knobs.cells(trials, "optimizer").values == ("adam", "sgd")
+    assert knobs.cells(trials, "schedule").values == ("constant", "one_cycle")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"knob": "batch", "values": ()}, "compare.no_values"),
+        ({"knob": "batch", "values": ("32", "32")}, "compare.no_values"),
+        ({"knob": "batch", "values": ("32", "many")}, "compare.value_whole"),
+        ({"knob": "batch", "values": ("32", "0")}, "compare.value_whole"),
+        ({"knob": "batch", "values": ("32", "1.5")}, "compare.value_whole"),
+        ({"knob": "dropout", "values": ("0.1", "1e9")}, "compare.value_range"),
+        ({"knob": "dropout", "values": ("0.1", "nan")}, "compare.value_range"),
+        ({"knob": "activation", "values": ("relu", "swish")}, "compare.value_choice"),
+    ],
+)
+def test_values_that_are_none_are_refused_in_words(wrong, key):
+    """None, one, text, 0, halves, too much, no number, an unknown word: one sentence each, in both languages."""
+    with pytest.raises(ConfigError) as raised:
+        entries(CompareConfig(**wrong))
+    assert [problem.key for problem in raised.value.problems] == [key]
+    for language in LANGUAGES:
+        assert "{" not in word(raised.value, language)
+
+
+def test_a_grid_of_a_million_cells_is_one_sentence():
+    """128 rates × 5 optimizers × 4 schedules × 400 values are counted, not built."""
+    kinds = {f"{name}s": limits_of(CompareConfig, name).options for name in ("optimizer", "schedule")}
+    values = tuple(map(str, range(1, 401)))
+    config = CompareConfig(rates_as="range", lowest=1e-5, highest=1.0, count=128, knob="batch", values=values, **kinds)
+    with pytest.raises(ConfigError) as raised:
+        entries(config)
+    (problem,) = raised.value.problems
+    assert (problem.key, problem.values["count"]) == ("compare.cells", 128 * 5 * 4 * 400)
+    assert "1024000" in word(problem, "en").replace(",", "")
