@@ -171,7 +171,8 @@ def test_what_halving_did_is_told_without_a_claim():
 
 PAIRS = {
     "batch": ("8", "64"), "weight_decay": ("0", "0.5"), "l1": ("0", "0.01"), "l2": ("0", "0.1"),
-    "dropout": ("0", "0.5"), "momentum": ("0", "0.9"), "width": ("4", "16"), "depth": ("0", "2"), "activation": ("relu", "tanh"),
+    "dropout": ("0", "0.5"), "momentum": ("0", "0.9"), "width": ("4", "16"),
+    "depth": ("0", "2"), "activation": ("relu", "tanh"),
 }  # fmt: skip
 
 
