@@ -168,7 +168,8 @@ _STYLE = """
 .explorer .brush { fill: var(--color-accent); opacity: .35; }
 .explorer-table { max-height: 300px; overflow: auto; border-top: 1px solid var(--border-color-primary); }
 .explorer-table:not(:has(td)) { display: none; }
-.explorer table { width: 100%; border-collapse: collapse; margin: 0; border: 0 !important; }
+.explorer table { width: 100%; border-collapse: collapse; margin: 0; }
+.explorer :is(table, thead, tbody, tr) { border: 0 !important; }
 .explorer table { font-variant-numeric: tabular-nums; }
 .explorer th { position: sticky; top: 0; background: var(--body-background-fill); text-align: left; }
 .explorer :is(th, td) { padding: 4px 8px; border: 0; border-bottom: 1px solid var(--border-color-primary); }
