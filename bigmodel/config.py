@@ -13,7 +13,7 @@ class TrainConfig:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -83,15 +83,21 @@ def _problems(config: Any, f: Field[Any]) -> Iterator[BigModelError]:
         for item in _strangers(value, limits.options):
             yield BigModelError("config.choice", **said | {"value": item}, options=", ".join(limits.options))
     elif isinstance(value, tuple):
+        outside = [item for item in value if not _inside(item, limits)]
         if not limits.fewest <= len(value) <= limits.most:
             yield BigModelError("config.count", **said, count=len(value), low=limits.fewest, high=limits.most)
-        for item in value:
-            if not _inside(item, limits):
-                yield BigModelError("config.range", **{**said, "value": item}, low=limits.low, high=limits.high)
+        elif outside:
+            yield BigModelError("config.range", **said | {"value": some(outside)}, low=limits.low, high=limits.high)
     elif f.type in ("int", int) and (not isinstance(value, int) or isinstance(value, bool)):
         yield BigModelError("config.whole", **said, low=limits.low, high=limits.high)
     elif not _inside(value, limits):
         yield BigModelError("config.range", **said, low=limits.low, high=limits.high)
+
+
+def some(values: Iterable[Any], most: int = 5) -> str:
+    """The first few of many, for a sentence, each once."""
+    told = list(dict.fromkeys(f"{value}"[:40] for value in values))
+    return ", ".join(told[:most]) + (" …" if len(told) > most else "")
 
 
 def _strangers(value: Any, options: tuple[str, ...]) -> list[Any]:

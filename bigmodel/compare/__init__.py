@@ -18,11 +18,12 @@ entries is the setting alone.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from bigmodel.config import bounded, chosen, limits_of, listed, several
+from bigmodel.config import bounded, chosen, limits_of, listed, several, some
 from bigmodel.errors import BigModelError
 from bigmodel.train import Progress, Setting, TrainConfig
 
@@ -65,9 +66,9 @@ class CompareConfig(Setting):
     def problems(self) -> tuple[BigModelError, ...]:
         """All that is wrong with each of these settings; a rate given twice is."""
         found = super().problems()
-        twice = sorted({rate for rate in self.rates if self.rates.count(rate) > 1}, key=str)
+        twice = [rate for rate, count in Counter(map(str, self.rates)).items() if count > 1]
         if twice:
-            found += (BigModelError("compare.twice", rates=", ".join(f"{rate}" for rate in twice)),)
+            found += (BigModelError("compare.twice", rates=some(twice)),)
         if not found and len(set(self.raced)) < len(self.raced):
             found += (BigModelError("compare.narrow", low=self.lowest, high=self.highest, count=self.count),)
         return found

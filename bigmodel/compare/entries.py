@@ -83,7 +83,7 @@ def checked_values(config: CompareConfig) -> tuple[str, ...]:
         except ConfigError as error:
             problems += error.problems
     if problems:
-        raise ConfigError(tuple(problems))
+        raise ConfigError(tuple(problems[:3]))
     return values
 
 

@@ -194,7 +194,7 @@ class Form:
         said = {
             "field": f.name,
             "label": f"{self.job}.{f.name}.label",
-            "value": value,
+            "value": f"{value:.60}…" if isinstance(value, str) and len(value) > 60 else value,
             "example": self._shown(f.default),
         }
         if value is None or value == "":

@@ -108,3 +108,23 @@ def test_two_knobs_are_mapped_filtered_and_taken_away(open_page, tmp_path) -> No
     with page.expect_download() as taken:
         press(page, "compare-file-svg")
     assert taken.value.suggested_filename == "compare-axis.svg"
+
+
+def test_digits_race_thirty_two_rates_over_four_starts(open_page) -> None:
+    """128 networks over twenty epochs: curves, tiles and the answer over seeds stand there, the test beside it."""
+    query = "?tab=compare&dataset=digits&rates_as=range&lowest=0.0001&highest=1&count=32&seeds=4&epochs=20&widths=64"
+    page = open_page(path=query)
+    expect(page.locator("#compare-count input").first).to_have_value("32")
+    page.locator("#compare-pace").get_by_text("full speed").click()
+    press(page, "compare-start")
+    expect(page.locator("#compare-status")).to_contain_text("Epoch 20 of 20")
+    curves = page.evaluate("document.querySelector('#compare-curves .chart-plot').data")
+    assert len(curves) == 32
+    assert {len(curve["x"]) for curve in curves} == {21}
+    expect(page.locator("#compare-tiles .tile-grid > div")).to_have_count(32)
+    expect(page.locator("#compare-answer .cards b")).to_have_count(5)
+    expect(page.locator("#compare-answer")).to_contain_text("sealed test rows")
+    axis = page.evaluate("document.querySelector('#compare-axis .chart-plot').data")
+    assert len(axis[0]["error_y"]["array"]) == 32
+    best = float(page.locator("#compare-answer .cards b").first.inner_text())
+    assert 0.0005 < best < 0.02

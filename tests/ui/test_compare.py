@@ -19,6 +19,7 @@ from bigmodel.ui import compare
 from bigmodel.ui.compare import ahead, judge, steer, table
 from bigmodel.ui.compare.seen import see
 from bigmodel.ui.data import Source
+from bigmodel.ui.widgets import Form, Page
 from bigmodel.ui.words import LANGUAGES, say, word
 from tests.ui.made import plan, sent, snapshot, strict, tiles, turn
 
@@ -288,3 +289,77 @@ def test_the_winner_of_the_answer_goes_to_train() -> None:
     seen = see(snapshot(plan(), turn(0, seeds=3), turn(3, seeds=3), state="done"))
     assert seen is not None
     assert judge.answer_cards(seen, ["a", "b", "c"], "en")["cards"][0][1] == "a"
+
+
+def typed(**typed: Any) -> CompareConfig:
+    """What the form makes of its fields when these are typed."""
+    with gr.Blocks(analytics_enabled=False):
+        made = Form(Page(), CompareConfig)
+        for name in ("rates", "rates_as", "lowest", "highest", "count", "knob", "values"):
+            made.field(name)
+    found: CompareConfig = made.read([typed.get(name, widget.value) for name, widget in made.widgets.items()])
+    return found
+
+
+MANY = ", ".join(f"{1e-6 * (k + 1):.9f}" for k in range(10_000))
+RANGED = {"rates_as": "range"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("fields", "keys", "said"),
+    [
+        ({"rates": ""}, ["config.count"], "0"),
+        ({"rates": "0.1"}, ["config.count"], "1"),
+        ({"rates": "0.1, 0.10, 0.2"}, ["compare.twice"], "0.1"),
+        ({"rates": "0, 0.1"}, ["config.range"], "0.0"),
+        ({"rates": "-0.1, 0.1, -5"}, ["config.range"], "-0.1, -5.0"),
+        ({"rates": "0.1, fast"}, ["config.list"], "0.1, fast"),
+        ({"rates": "0.1, 1e9"}, ["config.range"], "1000000000.0"),
+        ({"rates": "0.1, nan, inf"}, ["config.range"], "nan, inf"),
+        ({"rates": MANY}, ["config.count"], "10000"),
+        ({"rates": ", ".join(["0.1"] * 10_000)}, ["config.count", "compare.twice"], "0.1"),
+        ({"rates": "fast, " * 10_000}, ["config.list"], "…"),
+        (RANGED | {"count": 10_000}, ["config.range"], "10000"),
+        (RANGED | {"count": 1}, ["config.range"], "1"),
+        (RANGED | {"count": 2.5}, ["config.whole"], "2.5"),
+        (RANGED | {"lowest": 0}, ["config.range"], "0"),
+        (RANGED | {"lowest": -1}, ["config.range"], "-1"),
+        (RANGED | {"highest": 1e9}, ["config.range"], "1000000000.0"),
+        (RANGED | {"highest": "high"}, ["config.number"], "high"),
+        (RANGED | {"highest": None}, ["config.empty"], "1.0"),
+        (RANGED | {"lowest": 0.1, "highest": 0.1}, ["compare.narrow"], "0.1"),
+    ],
+)
+def test_rates_that_cannot_be_raced_are_refused(
+    fields: dict[str, Any], keys: list[str], said: str, language: str
+) -> None:
+    """No rate, one, twice the same, 0, negative, text, 1e9, ten thousand: a short sentence each, in both languages."""
+    with pytest.raises(ConfigError) as raised:
+        typed(**fields)
+    assert [problem.key for problem in raised.value.problems] == keys
+    sentence = word(raised.value, language)
+    assert said in sentence
+    assert len(sentence) < 400
+    assert "{" not in sentence
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("knob", "values", "key"),
+    [
+        ("batch", "32", "compare.no_values"),
+        ("batch", "32, 0", "compare.value_whole"),
+        ("dropout", "0.1, 2", "compare.value_range"),
+        ("activation", "relu, magic", "compare.value_choice"),
+        ("batch", ", ".join(map(str, range(1, 1025))), "compare.cells"),
+        ("l1", MANY, "compare.cells"),
+    ],
+)
+def test_knobs_that_cannot_be_raced_are_refused(knob: str, values: str, key: str, language: str) -> None:
+    """A value that is none of the knob's, and a grid of a million cells: one sentence before anything is built."""
+    chosen = typed(**RANGED, count=128, knob=knob, values=values)
+    with pytest.raises(ConfigError) as raised:
+        ahead.foretold(SOURCE, chosen, language)
+    assert [problem.key for problem in raised.value.problems] == [key]
+    assert len(word(raised.value, language)) < 400
