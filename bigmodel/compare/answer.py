@@ -42,9 +42,10 @@ class Standing:
 class Answer:
     """The outcome of a race as it stands.
 
-    `best` and `cheapest` are trial numbers. The cheapest is the one of the equals that was down first to `target`, the
-    highest final loss among them, after `epochs` epochs. `edge` is "low" or "high" when the best stands at the end of
-    the rates that raced: who diverged beyond it is no end, who was taken out is none either.
+    `best` and `cheapest` are trial numbers. The cheapest is the one of the equals that was down first, after `epochs`
+    epochs, to `target`: the upper end of the interval of the best (with one seed: its loss). `edge` is "low" or "high"
+    when the best stands at the end of the rates that raced: who diverged beyond it is no end, who was taken out is none
+    either.
     """
 
     best: int
@@ -70,7 +71,8 @@ def answer(trials: Sequence[Trial], lines: Sequence[dict[int, float]]) -> Answer
     best = min(running, key=lambda k: trials[k].valid_loss)
     standings = tuple(_standing(k, trials[k], trials[best]) for k in running)
     equals = [s.trial for s in standings if s.equal]
-    target = max(trials[k].valid_loss for k in equals)
+    high = next(s.high for s in standings if s.trial == best)
+    target = max(trials[best].valid_loss, high) if math.isfinite(high) else trials[best].valid_loss
     arrived = {k: _arrival(lines[k], target) for k in equals}
     cheapest = min(equals, key=lambda k: (arrived[k], trials[k].valid_loss))
     return Answer(best, standings, cheapest, target, arrived[cheapest], _edge(trials, best), len(trials[best].losses))

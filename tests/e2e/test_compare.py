@@ -115,7 +115,7 @@ def test_digits_race_thirty_two_rates_over_four_starts(open_page) -> None:
     query = "?tab=compare&dataset=digits&rates_as=range&lowest=0.0001&highest=1&count=32&seeds=4&epochs=20&widths=64"
     page = open_page(path=query)
     expect(page.locator("#compare-count input").first).to_have_value("32")
-    page.locator("#compare-pace").get_by_text("full speed").click()
+    page.locator("#compare-pace").get_by_text("full speed", exact=True).click()
     press(page, "compare-start")
     expect(page.locator("#compare-status")).to_contain_text("Epoch 20 of 20")
     curves = page.evaluate("document.querySelector('#compare-curves .chart-plot').data")

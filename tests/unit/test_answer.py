@@ -80,13 +80,22 @@ def test_one_seed_says_nothing_about_luck():
 
 
 def test_the_cheapest_is_the_first_down():
-    """Of the equals, the one that was first as low as they all end is proposed, though another ends a little lower."""
-    trials = [trial(0.001, 0.40, 0.50), trial(0.01, 0.41, 0.48), trial(0.1, 0.45, 0.45)]
-    curves = [{0: 1.0, 1: 0.9, 2: 0.8, 3: 0.6, 4: 0.45}, {0: 1.0, 1: 0.4, 2: 0.5, 3: 0.5, 4: 0.445}, {0: 1.0, 4: 0.45}]
+    """Of the equals, the one that was first within the interval of the best is proposed, though another ends lower."""
+    trials = [
+        trial(0.001, 0.44, 0.46, 0.45, 0.44),
+        trial(0.01, 0.44, 0.45, 0.45, 0.43),
+        trial(0.1, 0.45, 0.45, 0.44, 0.45),
+    ]
+    curves = [
+        {0: 1.0, 1: 0.9, 2: 0.8, 4: 0.4475},
+        {0: 1.0, 1: 0.6, 2: 0.5, 3: 0.45, 4: 0.4425},
+        {0: 1.0, 1: 0.455, 4: 0.45},
+    ]
     found = answer(trials, curves)
     assert found.equals == (1, 0, 2)
-    assert (found.cheapest, found.epochs) == (1, 1)
-    assert found.target == pytest.approx(0.45)
+    assert (found.cheapest, found.epochs) == (2, 1)
+    assert found.target == pytest.approx(found.standings[1].high)
+    assert 0.455 < found.target < 0.46
 
 
 @pytest.mark.parametrize(("losses", "edge"), [((1, 2, 3), "low"), ((3, 2, 1), "high"), ((2, 1, 3), None)])

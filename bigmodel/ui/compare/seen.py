@@ -80,16 +80,17 @@ def named(entry: Entry, parts: Sequence[str], language: str) -> str:
     return " · ".join([rate(entry.learning_rate), *(part(entry, name, language) for name in parts)])
 
 
-def rate(value: float) -> str:
+def rate(value: float, digits: int = 4) -> str:
     """A learning rate, short: 0.0035, 1.2e-4."""
     if value >= 0.001:
-        return f"{value:.4g}"
-    digits, power = f"{value:.3e}".split("e")
-    return f"{float(digits):g}e{int(power)}"
+        return f"{value:.{digits}g}"
+    number, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{float(number):g}e{int(power)}"
 
 
 def part(entry: Entry, name: str, language: str) -> str:
-    """What an entry's optimizer, schedule or value is called."""
+    """What an entry's optimizer, schedule or value is called, without what stands in brackets after it."""
     value = str(getattr(entry, name))
     strings = dictionary(language)
-    return strings.get(f"{name}.{value}") or strings.get(f"activation.{value}") or value
+    said = strings.get(f"{name}.{value}") or strings.get(f"activation.{value}") or value
+    return said.split(" (")[0].split("（")[0]

@@ -30,12 +30,12 @@ function paint(canvas, bytes, side, colours) {
     canvas.getContext('2d').putImageData(picture, 0, 0);
 }
 function made() {
-    const [cell, picture, name, note, out] = ['div', 'canvas', 'b', 'small', 'button'].map(
+    const [cell, picture, name, kind, note, out] = ['div', 'canvas', 'b', 'small', 'small', 'button'].map(
         tag => document.createElement(tag));
     out.type = 'button';
     out.textContent = '×';
     out.onclick = () => trigger('select', {trial: Number(cell.dataset.trial)});
-    cell.append(picture, name, note, out);
+    cell.append(picture, name, kind, note, out);
     return cell;
 }
 async function draw() {
@@ -48,16 +48,18 @@ async function draw() {
     box.querySelector('.chart-note').textContent = value.note;
     while (grid.children.length > tiles.length) grid.lastChild.remove();
     while (grid.children.length < tiles.length) grid.append(made());
-    tiles.forEach(({trial, name, note, colour, state}, k) => {
-        const cell = grid.children[k], [canvas, title, line, out] = cell.children;
+    tiles.forEach(({trial, title, name, kind, note, colour, state}, k) => {
+        const cell = grid.children[k], [canvas, own, sort, line, out] = cell.children;
         cell.dataset.trial = String(trial);
         cell.className = state;
-        title.textContent = name;
-        title.style.setProperty('--own', colour);
+        cell.title = [title, note].join(': ');
+        own.textContent = name;
+        own.style.setProperty('--own', colour);
+        sort.textContent = kind;
         line.textContent = note;
         out.hidden = !(value.leave && state !== 'gone');
         out.title = value.leave;
-        out.setAttribute('aria-label', value.leave + ' ' + name);
+        out.setAttribute('aria-label', value.leave + ' ' + title);
         paint(canvas, bytes.subarray(k * side ** 2, (k + 1) * side ** 2), side, colours);
     });
     box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
@@ -70,8 +72,8 @@ new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; if (seen) s
 
 def tile_wall(**kwargs: Any) -> gr.HTML:
     """Value: {"caption", "note", "side", "colours": [[r, g, b], …] of the classes, "pixels": base64, "leave": what the
-    button of a tile says, or "" for no buttons, "tiles": [{"trial", "name", "note", "colour", "state"}, …]}, the state
-    "runs", "best" or "gone". The button is a `select` event with the number of its `trial`."""
+    button of a tile says, or "" for no buttons, "tiles": [{"trial", "title", "name", "kind", "note", "colour",
+    "state"}, …]}, the state "runs", "best" or "gone". The button is a `select` event with the number of its `trial`."""
     return gr.HTML(
         None,
         html_template="""<figure class="tiles" hidden><figcaption class="chart-head"><span class="chart-caption"></span>

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bigmodel import plots
 from bigmodel.compare import Trial
 from bigmodel.ui.chart import chart, frame
-from bigmodel.ui.compare.seen import Seen, named
+from bigmodel.ui.compare.seen import Seen, named, part, rate
 from bigmodel.ui.compare.tiles import tile_wall
 from bigmodel.ui.words import chart_words, say
 
@@ -45,7 +45,9 @@ def wall(seen: Seen, names: list[str], language: str) -> dict[str, Any] | None:
     tiles = [
         {
             "trial": place,
-            "name": names[place],
+            "title": names[place],
+            "name": rate(seen.trials[place].learning_rate, 3),
+            "kind": " · ".join(part(seen.trials[place].entry, name, language) for name in seen.varied),
             "note": note(seen.trials[place], language),
             "colour": colours[place],
             "state": "best" if place == best else "runs" if seen.trials[place].runs else "gone",
