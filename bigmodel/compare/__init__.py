@@ -53,7 +53,7 @@ class CompareConfig(Setting):
     rates: tuple[float, ...] = listed((0.001, 0.01, 0.1), 1e-7, 10.0, fewest=2, most=MOST_RATES)
     lowest: float = bounded(1e-4, 1e-7, 10.0, log=True)
     highest: float = bounded(1.0, 1e-7, 10.0, log=True)
-    count: int = bounded(12, 2, MOST_RATES, step=1)
+    count: int = bounded(12, 2, MOST_RATES, step=1, log=True)
     optimizers: tuple[str, ...] = several((), *limits_of(Setting, "optimizer").options)
     schedules: tuple[str, ...] = several((), *limits_of(Setting, "schedule").options)
     knob: str = chosen("none", "none", *KNOBS)
