@@ -82,7 +82,7 @@ def test_two_knobs_are_mapped_filtered_and_taken_away(open_page, tmp_path) -> No
     votes = page.evaluate("document.querySelector('#compare-votes .chart-plot').layout.yaxis2.ticktext")
     assert len(votes) == 7
     # The address has changed with the start; what the charts refer to must not lie at the old one.
-    expect(page.locator("#compare-map .cbfill").first).to_be_attached()
+    expect(page.locator("#compare-map .heatmaplayer image").first).to_be_attached()
     assert page.evaluate(
         "[...document.querySelectorAll('.chart-plot svg')].every(s => !/url\\(.?.?http/.test(s.outerHTML))"
     )
