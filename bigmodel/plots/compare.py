@@ -184,8 +184,9 @@ def rate_axis(
             }
         )
     rates = [trial.entry.learning_rate for trial in trials]
-    # Over two decades and more a label for each is enough; plotly's own 2 and 5 between them collide on a phone.
-    decades = {"dtick": 1} if rates and max(rates) >= 99 * min(rates) else {}
+    # Over two decades and more a label for each is enough, below that 1, 2 and 5: more of them collide on a phone.
+    wide = max(rates) / min(rates) if rates else 1
+    decades = {"dtick": 1} if wide >= 99 else {"dtick": "D2"} if wide >= 4 else {}
     return draw(
         words["rate"],
         words["valid_loss"],

@@ -70,6 +70,14 @@ def test_equals_and_the_cheapest_are_marked() -> None:
     assert say("compare.remark.equal") in same[1][-1]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_differs_has_a_column_by_its_name(language: str) -> None:
+    """The second knob's column is called what it is, an optimizer's is there when there are several."""
+    assert table.headers((), language) == [say(f"compare.column.{name}", language) for name in table.COLUMNS]
+    shown = table.headers(("optimizer", "value"), language, "batch")
+    assert shown[2:4] == [say("compare.column.optimizer", language), say("knob.batch", language)]
+
+
 def test_diverged_rates_are_strict_json() -> None:
     """Rates whose loss is no number, all of them even, make values that are JSON, and there is nothing to hand over."""
     values = compare.view(race(4, "done", broken=(0.001, 0.01, 0.1)), "en")

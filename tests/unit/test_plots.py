@@ -195,6 +195,13 @@ def test_the_axis_shows_intervals_equals_and_the_sealed_test():
     assert (list(broken.x), broken.marker.symbol) == ([9.0], "x")
 
 
+@pytest.mark.parametrize(("highest", "ticks"), [(0.02, None), (0.2, "D2"), (10.0, 1)])
+def test_the_axis_has_few_enough_labels(highest, ticks):
+    """One a decade over a wide range, 1, 2 and 5 over a narrower one, plotly's own over a factor of two."""
+    trials = [trial(0.01, 0.5), trial(highest, 0.4)]
+    assert plots.rate_axis(trials, None, "ab", WORDS).layout.xaxis.dtick == ticks
+
+
 @pytest.mark.parametrize("count", [2, 8, 9, 64, 128])
 def test_every_rate_has_a_colour_of_its_own(count):
     """No two of up to 128 rates share a colour."""

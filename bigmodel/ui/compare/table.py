@@ -32,13 +32,14 @@ def view(seen: Seen | None, language: str) -> list[Any]:
     """The ranking as it stands."""
     varied = seen.varied if seen else ()
     rows = [cells(row, seen, language) for row in seen.ranking.ranking[:MOST_ROWS]] if seen else []
-    return [gr.update(value=rows, headers=headers(varied, language))]
+    knob = seen.plan.knob if seen and seen.plan else "none"
+    return [gr.update(value=rows, headers=headers(varied, language, knob))]
 
 
-def headers(varied: tuple[str, ...], language: str) -> list[str]:
-    """The first line of the table; beside the rate stands what else differs."""
+def headers(varied: tuple[str, ...], language: str, knob: str = "none") -> list[str]:
+    """The first line of the table; beside the rate stands what else differs, the second knob by its name."""
     names = (*COLUMNS[:2], *varied, *COLUMNS[2:])
-    return [say(f"compare.column.{name}", language) for name in names]
+    return [say(f"knob.{knob}" if name == "value" else f"compare.column.{name}", language) for name in names]
 
 
 def cells(row: Rank, seen: Seen, language: str) -> list[str]:

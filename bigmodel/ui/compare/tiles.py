@@ -97,7 +97,11 @@ def tile_wall(**kwargs: Any) -> gr.HTML:
 .tile-grid button { text-align: center; border-radius: 10px; cursor: pointer; opacity: .8; }
 .tile-grid button { color: var(--body-text-color); background: var(--background-fill-primary); }
 .tile-grid button[hidden] { display: none; }
-@media (max-width: 760px) { .tile-grid { grid-template-columns: repeat(auto-fill, minmax(70px, 1fr)); gap: 5px; } }
+@media (max-width: 760px) {
+    .tile-grid { grid-template-columns: repeat(auto-fill, minmax(70px, 1fr)); gap: 5px; }
+    .tile-grid :is(b, small) { padding: 0 3px; font-size: .72rem; }
+    .tile-grid b::before { width: 6px; height: 6px; margin-right: 3px; }
+}
 .tile-grid button:focus-visible { outline: 2px solid var(--color-accent); }
 """,
         js_on_load=_SCRIPT,
