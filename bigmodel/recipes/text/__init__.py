@@ -7,7 +7,6 @@ small models: Eldan & Li 2023 (arXiv 2305.07759).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,7 @@ class TextConfig:
     checkpoints: str = ""
     start: str = ""
     minutes: float = bounded(90.0, 0.1, 10_000.0)
+    clock: str = chosen("wall", "wall", "processor")
     steps: int = bounded(0, 0, 1_000_000)
     seed: int = bounded(42, 0, 2**31 - 1)
     threads: int = bounded(2, 1, 64)
@@ -120,6 +120,7 @@ def cook(config: TextConfig) -> Iterator[Event]:
     import torch
 
     from bigmodel.recipes.common import (
+        CLOCKS,
         begin_from,
         check_start,
         load_state,
@@ -142,15 +143,16 @@ def cook(config: TextConfig) -> Iterator[Event]:
     notes = load_state(Path(config.checkpoints), model, optimizers)
     step, loss = int(notes.get("step", 0)), float(notes.get("loss", 0.0))
     # The clock goes on where the checkpoint stood.
-    begun = time.perf_counter() - float(notes.get("seconds", 0.0))
-    seconds = saved = time.perf_counter() - begun
+    clock = CLOCKS[config.clock]
+    begun = clock() - float(notes.get("seconds", 0.0))
+    seconds = saved = clock() - begun
     while (done := progress(step, seconds, steps=config.steps, minutes=config.minutes)) < 1:
         factor = warm_hold_decay(done)
         rows = corpus.window_batch(config, streams, step, done)
         value = network.train_step(config, model, tokenizer, optimizers, rows, factor)
         step += 1
         loss += (value - loss) * max(0.02, 1 / step)
-        seconds = time.perf_counter() - begun
+        seconds = clock() - begun
         yield Step(step, done, round(loss, 4), config.rate * factor, step * config.batch * config.context, seconds)
         if seconds - saved > SAVE_EVERY:
             saved = seconds
