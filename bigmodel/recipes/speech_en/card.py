@@ -122,7 +122,8 @@ Ships with BigModel Lab so that the Transcribe tab works without a network. A Fa
 of transformers): {parameters} million parameters, {layers} layers of width {width}, {heads} heads, 80 mel bins, one
 letter or blank every 40 ms, float16 on disk. It writes the letters a to z, the apostrophe and the space.
 
-**Good at** spoken digits, spelt letters, numbers, dates and short commands, read clearly and near the microphone.
+**Good at** spelt letters, numbers, dates, digits in a row and short commands, read clearly and near the microphone.
+**Fair at** a lone digit: of a voice it has never heard, in telephone quality, it misses more than one in four.
 **Bad at** open English: it has heard six hours of human speech, so conversation, names, music, far microphones and
 heavy noise defeat it, and of sentences in a Chinese accent it gets the sounds more often than the words. For free
 English speech choose a model of the hub, such as facebook/wav2vec2-base-960h.
