@@ -184,6 +184,10 @@ class Run:
             self._stop = True
             self._changed.notify_all()
 
+    def tell(self, event: Any) -> None:
+        """Add an event that is not the job's own: what somebody asked of what there is. Also after the end."""
+        self._keep(event)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the run has ended; False if `timeout` seconds went by first."""
         with self._changed:

@@ -47,7 +47,8 @@ class Dataset:
     """A split data set.
 
     raw = x · scale + mean, feature by feature. `notices` tell what was done to a table: (key, values).
-    `test_rows` are the original cells of the test part's rows, all columns (a pandas DataFrame), for tables only.
+    `test_rows` and `valid_rows` are the original cells of the rows of these parts, all columns (pandas DataFrames),
+    for tables only.
     `image` is (height, width) where the features are the dots of a picture. `prepare` turns further rows (a DataFrame
     with the columns of the recipe) into standardised x, by `recipe`: see `bigmodel.datasets.prepare`.
     """
@@ -62,6 +63,7 @@ class Dataset:
     scale: np.ndarray
     notices: tuple[Notice, ...] = ()
     test_rows: Any = None
+    valid_rows: Any = None
     image: tuple[int, int] | None = None
     prepare: Callable[[Any], np.ndarray] | None = None
     recipe: dict[str, Any] = field(default_factory=dict)

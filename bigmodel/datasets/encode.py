@@ -59,6 +59,7 @@ def encode(table: Table, target: str, config: DatasetConfig, leave_out: Sequence
         scale=np.concatenate([_spread(entry, "scale", 1.0) for entry in columns]),
         notices=tuple(notices),
         test_rows=shown.loc[frame.index[parts[2]]].reset_index(drop=True),
+        valid_rows=shown.loc[frame.index[parts[1]]].reset_index(drop=True),
         prepare=partial(prepare, recipe),
         recipe=recipe,
     )

@@ -7,7 +7,8 @@ installed package: no CDN.
 
 A figure's `layout.meta` may carry a `caption`, a `note` (a line under the chart) and a `switch`: a list of looks of the
 same data, {"label", "title", "layout": {axis: changes}, "hidden": [numbers of traces]} each. The page shows a button
-per look and changes it by itself, also after the run: the data is there.
+per look and changes it by itself, also after the run: the data is there. With `clicks`, a click on a point triggers
+`select` with {"trace": its number, "place": [numbers of the point within it]}: numbers only.
 """
 
 from __future__ import annotations
@@ -81,6 +82,14 @@ function themed(layout) {
 }
 const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
     toImageButtonOptions: {format: 'png', scale: 2, filename: 'bigmodel-lab'}};
+function listen({meta}) {
+    if (!meta || !meta.clicks || box.dataset.heard) return;
+    box.dataset.heard = 'yes';
+    box.on('plotly_click', ({points: [point]}) => {
+        const place = [point.pointNumber ?? point.pointIndex].flat().map(Number);
+        trigger('select', {trace: Number(point.curveNumber), place});
+    });
+}
 let asked = false;
 async function draw() {
     asked = false;
@@ -98,6 +107,7 @@ async function draw() {
         box._context._baseUrl = '';
     }
     await Plotly.react(box, data, themed(layout));
+    listen(layout);
     box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
     box.dataset.frame = figure.frame ?? '';
 }

@@ -294,12 +294,14 @@ const box = element.querySelector('.cards'), note = element.querySelector('.card
 function show() {
     const v = props.value || {};
     note.textContent = v.note || '';
-    box.replaceChildren(...(v.cards || []).map(([label, value]) => {
+    box.replaceChildren(...(v.cards || []).map(([label, value, more]) => {
         const card = document.createElement('div');
         const big = document.createElement('b'), small = document.createElement('span');
         big.textContent = value;
         small.textContent = label;
         card.append(big, small);
+        if (more) card.append(document.createElement('small'));
+        if (more) card.lastChild.textContent = more;
         return card;
     }));
 }
@@ -309,7 +311,10 @@ show();
 
 
 def number_cards(**kwargs: Any) -> gr.HTML:
-    """Large numbers with their names, and a line of explanation. Value: {"cards": [(name, number), …], "note"}."""
+    """Large numbers with their names, and a line of explanation.
+
+    Value: {"cards": [(name, number), or (name, number, a small line under it), …], "note"}.
+    """
     return gr.HTML(
         None,
         html_template='<div class="cards"></div><p class="cards-note"></p>',
@@ -319,6 +324,7 @@ def number_cards(**kwargs: Any) -> gr.HTML:
 .cards > div { border-radius: 12px; padding: 12px 14px; display: flex; flex-direction: column; }
 .cards b { font-size: clamp(1.1rem, 4.2vw, 1.6rem); line-height: 1.25; font-variant-numeric: tabular-nums; }
 .cards span { color: var(--body-text-color-subdued); }
+.cards small { color: var(--body-text-color-subdued); font-size: .8rem; line-height: 1.3; margin-top: 2px; }
 .cards-note { color: var(--body-text-color-subdued); margin: 8px 0 0; }
 """,
         js_on_load=_CARDS,

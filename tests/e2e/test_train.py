@@ -33,7 +33,7 @@ def test_trains_the_articles_problem(open_page) -> None:
     press(page, "train-start")
     expect(page.locator("#train-status")).to_contain_text("Epoch 10 of 10")
     cards = page.locator("#train-scores .cards b")
-    expect(cards).to_have_count(5)
+    expect(cards).to_have_count(7)
     assert float(cards.first.inner_text()) > 0.85
     assert len(page.evaluate(CURVE)[0]["x"]) == 11
     expect(page.locator("#train-confusion")).to_be_visible()
@@ -53,7 +53,7 @@ def test_boundary_moves_and_stop_keeps_the_model(open_page) -> None:
     )
     press(page, "train-stop")
     expect(page.locator("#train-status")).to_contain_text("Stopped")
-    expect(page.locator("#train-scores .cards b")).to_have_count(5)
+    expect(page.locator("#train-scores .cards b")).to_have_count(7)
 
 
 def test_pause_stands_still_and_resumes(open_page) -> None:
@@ -144,7 +144,7 @@ def test_own_table(open_page, tmp_path: Path) -> None:
     expect(page.locator("#train-data-target input")).to_have_value("healthy")
     press(page, "train-start")
     expect(page.locator("#train-status")).to_contain_text("Epoch 10 of 10")
-    expect(page.locator("#train-scores .cards b")).to_have_count(5)
+    expect(page.locator("#train-scores .cards b")).to_have_count(7)
 
 
 def test_bad_input_is_one_sentence(open_page, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from bigmodel.datasets import DatasetConfig, Notice
 from bigmodel.errors import BigModelError
 from bigmodel.generate import Option, Piece
 from bigmodel.metrics import Scores
+from bigmodel.metrics.curves import Bin, Curve, Curves
 from bigmodel.runs import Snapshot
 from bigmodel.train import Epoch, Member
+from bigmodel.train.judging import Judged
 from bigmodel.train.plane import SIDE, UNIT_SIDE, UNITS, Picture, Plane, Units
 from bigmodel.transcribe import Segment, Word
 from bigmodel.ui.data import Source
@@ -77,7 +79,26 @@ def scores(classes: tuple[str, ...] = ("0", "1"), members: tuple[float, ...] = (
     size = len(classes)
     matrix = tuple(tuple(90 if i == j else 10 for j in range(size)) for i in range(size))
     average = "binary" if size == 2 else "macro"
-    return Scores(0.9, 0.91, 0.92, 0.93, None, 0.3, matrix, classes, average, 200, members)
+    return Scores(0.9, 0.91, 0.92, 0.93, None, 0.3, matrix, classes, average, 200, members, 0.94, (0.85, 0.94))
+
+
+def judged(
+    part: Any = "valid",
+    number: int = 10,
+    looks: int = 0,
+    *,
+    classes: tuple[str, ...] = ("0", "1"),
+    members: tuple[float, ...] = (0.9,),
+    drawn: bool = True,
+) -> Judged:
+    """The marks of a network on a part; of two classes with a threshold that can be moved."""
+    ends = ((0.0, 0.0), (1.0, 1.0))
+    lines = tuple(
+        Curve(k, ends, ends[::-1], 0.8, 0.7, 0.5) for k in ([1] if len(classes) == 2 else range(len(classes)))
+    )
+    cuts = tuple((k, 100 - k, k // 2, 100 - k // 2) for k in range(101)) if len(classes) == 2 else ()
+    curves = Curves(lines, (Bin(0.3, 0.25, 80), Bin(0.8, 0.9, 120)), 0.05, cuts) if drawn else None
+    return Judged(part, number, looks, scores(classes, members), curves)
 
 
 def turn(

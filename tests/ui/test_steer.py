@@ -153,7 +153,7 @@ def test_a_look_back_shows_what_was(runs: Runs) -> None:
     shown = run.snapshot()
     boundary, hidden = plane.view(shown, "en")
     assert boundary["layout"]["meta"]["caption"] == say("train.past.boundary", number=2)
-    matrix = judge.view(shown, "en")[1]
+    matrix = judge.view(shown, "en")[5]
     assert matrix["value"]["data"][0]["customdata"] == [list(row) for row in past.confusion]
     bar = steer.bar_value(shown, "en")
     assert (bar["at"], bar["last"]) == (2, 8)

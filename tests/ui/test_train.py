@@ -7,7 +7,7 @@ from dataclasses import replace
 import gradio as gr
 import pytest
 
-from bigmodel.datasets import DatasetConfig, Notice
+from bigmodel.datasets import DatasetConfig
 from bigmodel.errors import RunError
 from bigmodel.networks import build
 from bigmodel.runs import Snapshot
@@ -19,7 +19,13 @@ from bigmodel.ui.data import Source, load
 from bigmodel.ui.train import judge, plane, watch
 from bigmodel.ui.train.setup import watched
 from bigmodel.ui.words import LANGUAGES, say
-from tests.ui.made import epoch, epochs, picture, scores, sent, setup, snapshot, strict, units
+from tests.ui.made import epoch, epochs, judged, picture, sent, setup, snapshot, strict, units
+
+
+def marked(run: Snapshot | None, language: str) -> tuple[dict[str, object], dict[str, object]]:
+    """The score cards and the confusion matrix of a run."""
+    values = judge.view(run, language)
+    return values[3], values[5]
 
 
 def curve(value: dict[str, object], name: int = 0) -> dict[str, list[object]]:
@@ -32,7 +38,7 @@ def test_idle_tab_is_not_empty(language: str) -> None:
     """Before any run there are two empty charts with axis titles and a hint where the scores will stand; the plane is
     left to the preview of the data."""
     loss, accuracy, ladder = watch.view(None, language)
-    cards, confusion = judge.view(None, language)[:2]
+    cards, confusion = marked(None, language)
     assert loss["layout"]["xaxis"]["title"]["text"] == say("chart.epoch", language)
     assert accuracy["layout"]["yaxis"]["title"]["text"] == say("chart.accuracy", language)
     assert (ladder["visible"], confusion["visible"]) == (False, False)
@@ -43,7 +49,7 @@ def test_idle_tab_is_not_empty(language: str) -> None:
 
 def test_view_is_pure() -> None:
     """The same snapshot gives the same values twice, and they are strict JSON."""
-    run = snapshot(setup(), *epochs(5), picture(5), units(5), scores())
+    run = snapshot(setup(), *epochs(5), picture(5), units(5), judged())
     assert strict(train.view(run, "en")) == strict(train.view(run, "en"))
 
 
@@ -64,15 +70,6 @@ def test_diverged_losses_are_gaps() -> None:
     strict(train.view(run, "en"))
     text, _ = train.status_line(run, "en")
     assert say("train.status.diverged") in text
-
-
-def test_confusion_and_scores_appear_at_the_end() -> None:
-    """The matrix and the numbers are there once the network has been judged, not before."""
-    assert not judge.view(snapshot(setup(), *epochs(1)), "en")[1]["visible"]
-    run = snapshot(setup(), *epochs(1), scores(), state="done")
-    cards, confusion = judge.view(run, "en")[:2]
-    assert confusion["visible"]
-    assert [number for _, number in cards["cards"]] == ["0.900", "0.910", "0.920", "0.930", "–"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -102,26 +99,6 @@ def test_pictures_are_small_to_send() -> None:
     assert sent(before, plane.view(snapshot(*start, changed), "en")) < 15_000
     other = Units(1, (64, 64), (bytes([9]) * 6400,) * 2, ((1.0,) * 16,) * 2)
     assert sent(before, plane.view(snapshot(*start, other), "en")) < 20_000
-
-
-def test_scores_stay_after_a_stop() -> None:
-    """A stopped run keeps its curves and is scored like one that ended."""
-    run = snapshot(setup(), *epochs(3), scores(), state="stopped")
-    loss, (cards, confusion) = watch.view(run, "zh")[0], judge.view(run, "zh")[:2]
-    assert len(curve(loss)["x"]) == 4
-    assert confusion["visible"]
-    assert cards["cards"][0] == (say("train.scores.accuracy", "zh"), "0.900")
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_note_tells_what_the_scores_mean(language: str) -> None:
-    """Many classes, several seeds and what was done to a table are told under the scores."""
-    notice = Notice("renamed", (("columns", "a, b"),))
-    run = snapshot(setup(("a", "b", "c"), (notice,)), *epochs(1), scores(("a", "b", "c"), (0.8, 0.9)), state="done")
-    note = judge.view(run, language)[0]["note"]
-    assert say("train.scores.note.macro", language, rows=200, positive="c") in note
-    assert say("train.scores.seeds", language, count=2, low=0.8, high=0.9) in note
-    assert say("datasets.notice.renamed", language, columns="a, b") in note
 
 
 def grown(count: int, **kinds: object) -> Snapshot:
@@ -203,7 +180,7 @@ def test_what_is_seen_beside_the_epochs() -> None:
     left = shelf()
     events = [event for event in watched(iter(epochs(1, of=1)), left) if event is not None]
     kinds = [type(event).__name__ for event in events]
-    assert kinds[:4] == ["Setup", "Picture", "Units", "Epoch"]
+    assert kinds[:5] == ["Setup", "Picture", "Units", "Judged", "Epoch"]
     assert (kinds.count("Epoch"), kinds.count("Baseline")) == (2, 3)
     assert left["cut"].plane == events[0].plane  # type: ignore[attr-defined]
 
@@ -217,16 +194,16 @@ def test_the_last_epoch_has_its_pictures() -> None:
 
 
 def test_a_run_loads_trains_and_is_judged() -> None:
-    """The job of the tab yields a Setup, every epoch, and concludes with the scores on the test part."""
+    """The job of the tab yields a Setup, every epoch, and concludes with the marks on the validation part."""
     start = train.training(Source(DatasetConfig(dataset="moons", rows=100)), TrainConfig(epochs=2, widths=(4,)), 0.0)
     shelf: dict[str, object] = {}
     events = [event for event in start.job(shelf) if event is not None]
     assert type(events[0]).__name__ == "Setup"
     assert [e.number for e in events if type(e).__name__ == "Epoch"] == [0, 1, 2]
     assert start.conclude is not None
-    (judged,) = start.conclude(shelf)
-    assert judged.rows == 20
-    strict(train.view(snapshot(*events, judged, state="done"), "en"))
+    (last,) = start.conclude(shelf)
+    assert (last.part, last.scores.rows, last.number) == ("valid", 16, 2)
+    strict(train.view(snapshot(*events, last, state="done"), "en"))
 
 
 def test_nothing_to_conclude_without_a_network() -> None:

@@ -4,7 +4,7 @@ Controls left; the result right, a panel a file, in the order of PANELS. A panel
 desk)` lays it out and gives the components it draws into, `view(snapshot, language)` gives their values: pure, in the
 same order. What a panel needs beside the events lies on the run's shelf: "source" and "config" (what was chosen),
 "data", "stack" (the network), "album" (how it was after its epochs), "steering" (what is asked of it meanwhile), for a
-fork "origin".
+fork "origin", "last" (the last Epoch).
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
 
 
 def training(source: Source, config: TrainConfig, rate: float, cutting: Cutting | None = None) -> Start:
-    """A run that loads the data, says what it found, trains, and is judged on the test part at its end. A fork goes on
-    from its cutting."""
+    """A run that loads the data, says what it found, trains, and is judged on the validation part at its end. A fork
+    goes on from its cutting."""
     made = {"source": source, "config": config} | (cutting.recipe if cutting else {})
 
     def job(shelf: Shelf) -> Iterator[Any]:
@@ -110,11 +110,12 @@ def training(source: Source, config: TrainConfig, rate: float, cutting: Cutting 
 
 
 def conclude(shelf: Shelf) -> Iterator[Any]:
-    """After the end, and after a stop too: the scores on the test part."""
+    """After the end, and after a stop too: the marks on the validation part. The test part stays sealed until asked."""
     if "stack" in shelf:
-        from bigmodel.train import judge
+        from bigmodel.train.judging import marks
 
-        yield judge(shelf["stack"], shelf["data"])
+        found = marks(shelf["stack"], shelf["data"], "valid", judge.final(shelf))
+        yield from (event for event in found if event is not None)
 
 
 def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:

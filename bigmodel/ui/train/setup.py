@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bigmodel.runs import Shelf
 from bigmodel.train import Changed, Epoch, Progress, TrainConfig
 from bigmodel.train.baselines import Baseline, baselines
+from bigmodel.train.judging import Judge
 from bigmodel.train.plane import Plane
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def watched(events: Iterator[Any], shelf: Shelf, known: Sequence[Baseline] = ())
 
     First what it is about; then, before an epoch, the pictures that belong to it, and after it a piece of work on the
     baselines, so that the first point never waits for them; `known` ones are not made again. The plane is left on the
-    shelf as "cut", and a change that took effect is written into "config" there.
+    shelf as "cut", the last epoch as "last", and a change that took effect is written into "config" there.
     """
     from bigmodel.train.plane import Painter, cut
 
@@ -88,10 +89,14 @@ def watched(events: Iterator[Any], shelf: Shelf, known: Sequence[Baseline] = ())
     shelf["cut"] = where = cut(data)
     yield describe(data, stack, where.plane, shelf["config"])
     painter, marks = Painter(stack, where), iter(known) if known else baselines(data, shelf["config"].loss)
+    judge = Judge(stack, data)
     for event in events:
         shelf["config"] = amended(shelf, event)["config"]
         if isinstance(event, (Epoch, Progress)):
             yield from painter.look(event.number, last=getattr(event, "ended", None) is not None)
+        if isinstance(event, Epoch):
+            shelf["last"] = event
+            yield from judge.look(event.number)
         yield event
         yield next(marks, None)
     yield from marks
