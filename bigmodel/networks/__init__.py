@@ -1,12 +1,13 @@
 """Packed networks: K members of one shape as one stack of tensors (K, …), so that one operation moves them all.
 
 Python and autograd cost more than the arithmetic of a small network. Here a layer of K members is one batched product
-(`bmm`), and the gradients come from their closed forms: for 64 members of 64-64-10 a step costs little more than its
-bare products. The idea of packing independent networks is that of HFTA (Wang et al., MLSys 2021); here each member is
-the same to rounding as a plain `torch.nn.Sequential` with the same start and the same batches (`export` makes that
-one).
+(`bmm`), and the gradients of an MLP come from their closed forms: for 64 members of 64-64-10 a step costs little more
+than its bare products. The idea of packing independent networks is that of HFTA (Wang et al., MLSys 2021); here each
+member is the same to rounding as a plain `torch.nn` module with the same start and the same batches (`export` makes
+that one).
 
-`layers.py` holds the layers, `stack.py` the stack; here is what a job does with one.
+`plain.py` says what each architecture is, `shape.py` which tensors it has, `layers.py` holds the layers of the closed
+forms, `general.py` the other architectures, `stack.py` the stack; here is what a job does with one.
 
 This module imports torch; import it when a job starts.
 """
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from bigmodel.errors import BigModelError, ConfigError
-from bigmodel.networks.stack import Shape, Stack, export
+from bigmodel.networks.shape import Shape
+from bigmodel.networks.stack import Stack, export
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -51,6 +53,9 @@ MOST_WORK = 2_000_000_000
 SMALL_WORK = 20_000_000
 """Below this many multiply-adds a step, a second thread costs more than it brings."""
 
+MOST_CHAIN = 512
+"""Steps that wait for one another in one forward of a recurrent network; about a millisecond each in training."""
+
 CHUNK = 200_000
 """Numbers a layer may hold, and thousands of multiply-adds it may take, when many rows are measured piece by piece."""
 
@@ -72,8 +77,11 @@ def threads(count: int) -> Iterator[None]:
 def build(config: Setting, data: Dataset) -> Stack:
     """The stack for a config's members, started from their seeds.
 
-    ConfigError when the machine would be too small for it.
+    ConfigError when the machine would be too small for it, or the data is not what the architecture reads.
     """
+    height, width = data.image or (0, 1)
+    if config.architecture == "image_cnn" and height != width:
+        raise ConfigError((BigModelError("networks.no_image", name=data.name, features=data.train.x.shape[1]),))
     shape = shape_of(config, data)
     check_budget(shape, len(config.members), config.batch)
     return Stack(shape, [seed for _, seed in config.members])
@@ -95,27 +103,30 @@ def shape_of(config: Setting, data: Dataset) -> Shape:
 
 def footprint(shape: Shape, members: int, batch: int) -> int:
     """Bytes that so many members take: parameters, optimizer state and one batch."""
-    # Parameters, their gradients and three more for the optimizer; of each layer its values, their slopes and a mask.
-    return 4 * members * (5 * shape.parameters + 4 * batch * (shape.features + sum(shape.widths)))
+    # Parameters, their gradients and three more for the optimizer; what each row leaves for the way back.
+    return 4 * members * (5 * shape.parameters + batch * shape.held)
 
 
 def check_budget(shape: Shape, members: int, batch: int) -> None:
     """ConfigError when one step of so many members would be too much for the machine."""
-    work = members * shape.parameters * batch
-    if footprint(shape, members, batch) > MOST_MEMORY or work > MOST_WORK:
+    if footprint(shape, members, batch) > MOST_MEMORY or members * shape.work * batch > MOST_WORK:
         said = {"members": members, "parameters": shape.parameters, "batch": batch}
         raise ConfigError((BigModelError("networks.budget", **said),))
+    if shape.chain > MOST_CHAIN:
+        raise ConfigError((BigModelError("networks.chain", steps=shape.chain, most=MOST_CHAIN),))
 
 
 def threads_for(stack: Stack, batch: int) -> int:
     """One thread for small networks; torch's own number for large ones."""
-    work = len(stack.alive) * stack.shape.parameters * batch
+    work = len(stack.alive) * stack.shape.work * batch
     return 1 if work < SMALL_WORK else torch.get_num_threads()
 
 
 def chunk_rows(stack: Stack) -> int:
     """How many rows to measure at once: few enough for the cache and for a fraction of a second."""
     members, shape = max(1, len(stack.alive)), stack.shape
+    if not shape.closed:  # many small operations, whose number does not grow with the rows
+        return max(1, min(20 * CHUNK // (members * shape.held), 1000 * CHUNK // (members * shape.work)))
     widest = max((*shape.widths, shape.features, shape.classes))
     return max(1, min(CHUNK // (members * widest), 1000 * CHUNK // (members * shape.parameters)))
 
@@ -152,7 +163,11 @@ def predict(stack: Stack, x: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def hidden(stack: Stack, x: torch.Tensor) -> list[torch.Tensor]:
-    """The values (K, rows, units) after each hidden layer's activation, for standardised x (rows, features)."""
+    """The values (K, rows, units) after each hidden layer's activation, for standardised x (rows, features).
+
+    The units of a convolution are its filters at each place. The recurrent architectures and the Transformer give one
+    layer: what the output layer reads.
+    """
     pieces: list[list[torch.Tensor]] = []
     for part in torch.split(x, chunk_rows(stack)):
         pieces.append([])

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
+from bigmodel.networks import plain
+from bigmodel.networks.general import Pass
 from bigmodel.networks.layers import Activation, Dropout, Layer, Linear, Normalisation, activation, criterion
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What all members share. `parameters` counts the numbers of one member."""
-
-    features: int
-    widths: tuple[int, ...]
-    classes: int
-    activation: str
-    normalisation: str
-    dropout: float
-    loss: str
-    architecture: str = "mlp"
-
-    @property
-    def layers(self) -> dict[str, tuple[int, ...]]:
-        """The layers that have weights, each with the places of its weights among the stack's `views`."""
-        names = (*self.bends, "output")
-        return {name: (place,) for place, name in enumerate(names)}
-
-    @property
-    def bends(self) -> tuple[str, ...]:
-        """The layers whose values `hidden` gives, in its order."""
-        return tuple(f"hidden{k}" for k in range(1, len(self.widths) + 1))
-
-    @property
-    def sizes(self) -> tuple[tuple[int, int], ...]:
-        """(inputs, outputs) of each linear layer."""
-        ends = (self.features, *self.widths, self.classes)
-        return tuple(itertools.pairwise(ends))
-
-    @property
-    def parameters(self) -> int:
-        norms = 2 * sum(self.widths) if self.normalisation != "none" else 0
-        return sum((inputs + 1) * outputs for inputs, outputs in self.sizes) + norms
+from bigmodel.networks.shape import Part, Shape
 
 
 @dataclass(frozen=True)
@@ -72,10 +38,10 @@ class Stack:
     """K networks of one `shape`, started from `seeds` (one per member, equal seeds give equal starts).
 
     `numbers` holds every parameter of every member in one flat tensor and `slopes` the gradients beside it, tensor by
-    tensor in the order of `views`: all weights (K, out, in), then all biases (K, out), then scales and shifts (K,
-    width). `alive` numbers the members that are still in; `keep` lets the others go. `orders` and `dropouts` are the
-    generators of the training, one per seed: the order of rows and what is left out; `steps` counts its steps. `now`
-    holds the views of both flat tensors in pairs.
+    tensor in the order of `views`: all weights (K, out, in, …), then all biases (K, out), then scales and shifts (K,
+    width), as `shape.layout` names them. `alive` numbers the members that are still in; `keep` lets the others go.
+    `orders` and `dropouts` are the generators of the training, one per seed: the order of rows and what is left out;
+    `steps` counts its steps. `now` holds the views of both flat tensors in pairs.
     """
 
     def __init__(self, shape: Shape, seeds: Sequence[int]) -> None:
@@ -85,7 +51,7 @@ class Stack:
         self.orders = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.dropouts = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.steps = 0
-        self.running = [_running(len(seeds), width) for width in shape.widths] if shape.normalisation == "batch" else []
+        self.running = [_running(len(seeds), width) for _, width in shape.normalised]
         starts = [_start(shape, seed) for seed in self.seeds]
         self.numbers = torch.cat([torch.stack(same)[self.seed_of].flatten() for same in zip(*starts, strict=True)])
         self.criterion = criterion(shape.loss)
@@ -95,10 +61,12 @@ class Stack:
         """Point the layers at their places in `numbers` and `slopes`."""
         shape, depth = self.shape, len(self.shape.sizes)
         self.slopes = torch.zeros_like(self.numbers)
-        self.weights = len(self.alive) * sum(inputs * outputs for inputs, outputs in shape.sizes)
+        self.weights = len(self.alive) * sum(math.prod(part.size) for part in shape.layout if part.place == 0)
         views, slopes = self.views(self.numbers), self.views(self.slopes)
         self.now = tuple(zip(views, slopes, strict=True))
         self.layers: list[Layer] = []
+        if not shape.closed:
+            return
         for i in range(depth):
             pair = (slopes[i], slopes[depth + i])
             self.layers.append(Linear(views[i], views[depth + i], pair, first=i == 0, last=i == depth - 1))
@@ -157,12 +125,12 @@ class Stack:
     def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         """The tensors (K, …) that lie in a flat one like `numbers`: they share its memory."""
         members = len(self.alive)
-        parts = torch.split(flat, [members * math.prod(size) for size in _layout(self.shape)])
-        return [part.view(members, *size) for part, size in zip(parts, _layout(self.shape), strict=True)]
+        parts = torch.split(flat, [members * math.prod(part.size) for part in self.shape.layout])
+        return [flat.view(members, *part.size) for flat, part in zip(parts, self.shape.layout, strict=True)]
 
     def spread(self, values: torch.Tensor) -> torch.Tensor:
         """One number per member (K,) → one per parameter, laid out like `numbers`."""
-        sizes = [math.prod(size) for size in _layout(self.shape)]
+        sizes = [math.prod(part.size) for part in self.shape.layout]
         return torch.cat([values.repeat_interleave(size) for size in sizes])
 
     def select(self, flat: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
@@ -180,10 +148,13 @@ class Stack:
     def outputs(self, x: torch.Tensor, training: bool = False, seen: list[torch.Tensor] | None = None) -> torch.Tensor:
         """x (K or 1, rows, features) → raw outputs (K, classes, rows).
 
-        `seen` gets the values (K, rows, units) after each activation.
+        `seen` gets the values (K, rows, units) after each activation; of the recurrent architectures and the
+        Transformer those that the output layer reads.
         """
         if len(x) < len(self.alive):
             x = x.expand(len(self.alive), -1, -1)
+        if not self.shape.closed:
+            return self._general(self.numbers, x, training, seen)
         for layer in self.layers:
             x = layer.forward(x, training)
             if seen is not None and isinstance(layer, Activation):
@@ -195,34 +166,57 @@ class Stack:
 
         Losses (K,).
         """
+        if not self.shape.closed:
+            return self._learn_by_autograd(x, target)
         losses = self.criterion.losses(self.outputs(x, training=True), target)
         slope = self.criterion.slope()
         for layer in reversed(self.layers):
             slope = layer.backward(slope)
         return losses
 
+    def _learn_by_autograd(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The slopes of all members at once: they share no number, so those of the sum are each one's own."""
+        # Copies, because autograd takes no tensor that was made under inference mode.
+        with torch.inference_mode(False), torch.enable_grad():
+            numbers = self.numbers.clone().requires_grad_()
+            x, target = x.clone(), target.clone()
+            z = self._general(numbers, x.expand(len(self.alive), -1, -1), True, None)
+            losses = self.criterion.losses(z, target)
+            (slopes,) = torch.autograd.grad(losses.sum(), numbers)
+        self.slopes.copy_(slopes)
+        return losses.detach()
 
-def _layout(shape: Shape) -> list[tuple[int, ...]]:
-    """The size of each tensor of one member, in the order of `Stack.numbers`."""
-    weights: list[tuple[int, ...]] = [(outputs, inputs) for inputs, outputs in shape.sizes]
-    biases: list[tuple[int, ...]] = [(outputs,) for _, outputs in shape.sizes]
-    norms = [(width,) for width in shape.widths for _ in range(2)] if shape.normalisation != "none" else []
-    return weights + biases + norms
+    def _general(
+        self, numbers: torch.Tensor, x: torch.Tensor, training: bool, seen: list[torch.Tensor] | None
+    ) -> torch.Tensor:
+        shape = self.shape
+        names = [part.name for part in shape.layout]
+        norms = [name for name, _ in shape.normalised]
+        way = Pass(
+            shape=shape,
+            tensors=dict(zip(names, self.views(numbers), strict=True)),
+            running=dict(zip(norms, self.running, strict=True)),
+            dropout=Dropout(shape.dropout, self.dropouts, self.seed_of) if shape.dropout else None,
+            training=training,
+            seen=seen,
+        )
+        return way.outputs(x)
 
 
 def _start(shape: Shape, seed: int) -> list[torch.Tensor]:
-    """One member's first numbers.
+    """One member's first numbers in the order of the layout.
 
-    Those of `torch.nn.Linear` after `torch.manual_seed(seed)`, drawn in the same order.
+    Those of its plain module after `torch.manual_seed(seed)`, drawn in the same order.
     """
     generator = torch.Generator().manual_seed(seed)
-    weights, biases = [], []
-    for inputs, outputs in shape.sizes:
-        bound = 1 / math.sqrt(inputs)
-        weights.append(torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator))
-        biases.append(torch.empty(outputs).uniform_(-bound, bound, generator=generator))
-    widths = shape.widths if shape.normalisation != "none" else ()
-    return [*weights, *biases, *(t for width in widths for t in (torch.ones(width), torch.zeros(width)))]
+    drawn = {part.name: _drawn(part, generator) for part in shape.parts}
+    return [drawn[part.name] for part in shape.layout]
+
+
+def _drawn(part: Part, generator: torch.Generator) -> torch.Tensor:
+    if part.bound:
+        return torch.empty(part.size).uniform_(-part.bound, part.bound, generator=generator)
+    return torch.full(part.size, part.fill)
 
 
 def _generator(state: torch.Tensor) -> torch.Generator:
@@ -235,31 +229,25 @@ def _running(members: int, width: int) -> torch.Tensor:
     return torch.stack((torch.zeros(members, width), torch.ones(members, width)), 1)
 
 
-def export(stack: Stack, member: int) -> torch.nn.Sequential:
-    """A living member (by position) as a plain torch.nn.Sequential with its own copy of the numbers, in training
+def export(stack: Stack, member: int) -> torch.nn.Module:
+    """A living member (by position) as the plain module of `plain.py`, with its own copy of the numbers, in training
     mode.
     """
-    shape, modules = stack.shape, list[torch.nn.Module]()
-    kinds = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "gelu": torch.nn.GELU}
-    norms = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
-    for inputs, outputs in shape.sizes[:-1]:
-        modules.append(torch.nn.Linear(inputs, outputs))
-        if shape.normalisation != "none":
-            modules.append(norms[shape.normalisation](outputs))
-        modules.append(kinds[shape.activation]())
-        if shape.dropout:
-            modules.append(torch.nn.Dropout(shape.dropout))
-    network = torch.nn.Sequential(*modules, torch.nn.Linear(*shape.sizes[-1]))
-    _fill(network, [view[member] for view in stack.views(stack.numbers)], [r[member] for r in stack.running])
+    shape = stack.shape
+    network = plain.build(
+        architecture=shape.architecture,
+        features=shape.features,
+        widths=shape.widths,
+        classes=shape.classes,
+        activation=shape.activation,
+        normalisation=shape.normalisation,
+        dropout=shape.dropout,
+    )
+    places = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    with torch.no_grad():
+        for part, view in zip(shape.layout, stack.views(stack.numbers), strict=True):
+            places[part.name].copy_(view[member])
+        for (name, _), running in zip(shape.normalised, stack.running, strict=True):
+            places[f"{name}.running_mean"].copy_(running[member, 0])
+            places[f"{name}.running_var"].copy_(running[member, 1])
     return network
-
-
-@torch.no_grad()
-def _fill(network: torch.nn.Sequential, numbers: list[torch.Tensor], running: list[torch.Tensor]) -> None:
-    linear = [m for m in network if isinstance(m, torch.nn.Linear)]
-    norms = [m for m in network if isinstance(m, (torch.nn.BatchNorm1d, torch.nn.LayerNorm))]
-    places = [m.weight for m in linear] + [m.bias for m in linear] + [t for m in norms for t in (m.weight, m.bias)]
-    for norm in norms[: len(running)]:
-        places += [norm.get_buffer("running_mean"), norm.get_buffer("running_var")]
-    for place, values in zip(places, [*numbers, *(t for pair in running for t in pair)], strict=True):
-        place.copy_(values)

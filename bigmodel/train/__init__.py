@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from bigmodel.train.steering import Steering
 
 
+ARCHITECTURES = ("logistic", "mlp", "cnn", "lstm", "gru", "transformer", "image_cnn")
+"""What `networks/plain.py` knows to build."""
+
+SEQUENTIAL = ("lstm", "gru", "transformer")
+"""Those that are nothing without a hidden layer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """What a training and a comparison share: the network, the loss, the optimizer and how long it runs.
@@ -37,7 +44,7 @@ class Setting:
     training ends wherever it stands.
     """
 
-    architecture: str = chosen("mlp", "logistic", "mlp")
+    architecture: str = chosen("mlp", *ARCHITECTURES)
     widths: tuple[int, ...] = listed((64, 64), 1, 1024, most=8)
     activation: str = chosen("relu", "relu", "tanh", "sigmoid", "gelu")
     normalisation: str = chosen("none", "none", "batch", "layer")
@@ -65,12 +72,14 @@ class Setting:
 
     def problems(self) -> tuple[BigModelError, ...]:
         """All that is wrong with these settings."""
-        alone = (BigModelError("train.batch_alone"),) if self.normalisation == "batch" and self.batch == 1 else ()
+        found = [BigModelError("train.batch_alone")] if self.normalisation == "batch" and self.batch == 1 else []
+        if self.architecture in SEQUENTIAL and not self.widths:
+            found.append(BigModelError("train.no_layers", architecture=f"architecture.{self.architecture}"))
         try:
             check(self)
         except ConfigError as error:
-            return error.problems + alone
-        return alone
+            return (*error.problems, *found)
+        return tuple(found)
 
     @property
     def members(self) -> tuple[tuple[float, int], ...]:

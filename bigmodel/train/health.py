@@ -35,7 +35,8 @@ class Examination:
 
     def look(self, seen: list[torch.Tensor]) -> None:
         """Count in which units something passed, in the values (K, rows, units) after each activation."""
-        passed = [_passing(self.stack.shape.activation, values[0]).sum(0) for values in seen]
+        shape = self.stack.shape
+        passed = [_passing(shape.activation, values[0]).sum(0) for values in seen[: len(shape.bends)]]
         self.passed = [a + b for a, b in zip(self.passed, passed, strict=True)] if self.passed else passed
 
     def result(self) -> Health:

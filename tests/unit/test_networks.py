@@ -7,7 +7,18 @@ import torch
 
 from bigmodel.datasets import DatasetConfig, load_dataset
 from bigmodel.errors import ConfigError
-from bigmodel.networks import Shape, Stack, build, export, predict, threads, threads_for
+from bigmodel.networks import (
+    Shape,
+    Stack,
+    build,
+    check_budget,
+    export,
+    hidden,
+    plain,
+    predict,
+    threads,
+    threads_for,
+)
 from bigmodel.train import TrainConfig
 
 
@@ -137,3 +148,90 @@ def test_threads_are_given_back():
     with threads(threads_for(Stack(shape(), [1]), 32)):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+GENERAL = ("cnn", "image_cnn", "lstm", "gru", "transformer")
+
+
+def general(architecture, **changes) -> Shape:
+    widths = (8, 12) if architecture != "transformer" else (8, 16)
+    return shape(**{"architecture": architecture, "features": 16, "widths": widths, **changes})
+
+
+@pytest.mark.parametrize("architecture", [*GENERAL, "mlp", "logistic"])
+def test_every_architecture_starts_as_its_plain_module_would(architecture):
+    """The first numbers of a member are those of the plain module made after torch.manual_seed(seed)."""
+    whole = general(architecture, **({"widths": ()} if architecture == "logistic" else {}))
+    stack = Stack(whole, [7, 42])
+    for member, seed in enumerate((7, 42)):
+        torch.manual_seed(seed)
+        fresh = plain.build(architecture=architecture, features=16, widths=whole.widths, classes=3)
+        ours, theirs = export(stack, member).state_dict(), fresh.state_dict()
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert whole.parameters == sum(p.numel() for p in fresh.parameters())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "normalisation", "loss"),
+    [*itertools.product(GENERAL, ("none", "batch", "layer"), ("cross_entropy", "mse"))],
+)
+def test_packed_gradients_are_those_of_the_plain_module(architecture, normalisation, loss):
+    """Loss and gradients of every member, and its predictions after steps, are those of its plain twin."""
+    stack = Stack(general(architecture, normalisation=normalisation, loss=loss), [1, 2, 3])
+    twins = [export(stack, k) for k in range(3)]
+    x, y = batch(features=16)
+    target = torch.nn.functional.one_hot(y, 3).float()
+    losses = stack.learn(x.unsqueeze(0), target.T.unsqueeze(0))
+    names = [part.name for part in stack.shape.layout]
+    for k, twin in enumerate(twins):
+        criterion = torch.nn.CrossEntropyLoss() if loss == "cross_entropy" else torch.nn.MSELoss()
+        plain_loss = criterion(twin(x), y if loss == "cross_entropy" else target)
+        plain_loss.backward()
+        assert torch.allclose(losses[k], plain_loss, atol=1e-6)
+        found = dict(twin.named_parameters())
+        assert set(names) == set(found)
+        for name, mine in zip(names, stack.views(stack.slopes), strict=True):
+            # Batch normalisation divides by spreads near 0: either side is up to 1e-5 away from double precision.
+            assert torch.allclose(mine[k], found[name].grad, atol=3e-5 if normalisation == "batch" else 2e-6), name
+        if loss == "cross_entropy":
+            with torch.no_grad():
+                expected = torch.softmax(export(stack, k).eval()(x), 1)
+            assert torch.allclose(predict(stack, x)[k], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", GENERAL)
+def test_every_architecture_keeps_its_members_apart(architecture):
+    """A member that leaves changes nothing for the others, who go on learning; dropout leaves outputs outside training
+    alone."""
+    stack = Stack(general(architecture, normalisation="batch", dropout=0.3), [1, 2, 3])
+    x, y = batch(features=16)
+    target = torch.nn.functional.one_hot(y, 3).float().T.unsqueeze(0)
+    stack.learn(x.unsqueeze(0), target)
+    before = predict(stack, x)
+    stack.keep(torch.tensor([0, 2]))
+    assert torch.allclose(predict(stack, x), before[[0, 2]], atol=1e-6)
+    assert stack.learn(x.unsqueeze(0), target).shape == (2,)
+    assert torch.equal(predict(stack, x), predict(stack, x))
+    layers = hidden(stack, x)
+    assert all(values.shape[:2] == (2, 16) for values in layers)
+
+
+def test_a_picture_needs_a_picture():
+    """The CNN for pictures takes the digits and refuses a table in one sentence; recurrent networks need a layer."""
+    digits, article = load_dataset(DatasetConfig(dataset="digits")), load_dataset(DatasetConfig())
+    assert build(TrainConfig(architecture="image_cnn", widths=(8,)), digits).alive == (0,)
+    with pytest.raises(ConfigError, match="no square picture"):
+        build(TrainConfig(architecture="image_cnn", widths=(8,)), article)
+    for architecture in ("lstm", "gru", "transformer"):
+        with pytest.raises(ConfigError, match="at least one hidden layer"):
+            TrainConfig(architecture=architecture, widths=())
+
+
+def test_each_architecture_has_a_budget_of_its_own():
+    """What is too much is refused before it starts: memory, work, and steps that must wait for one another."""
+    digits = load_dataset(DatasetConfig(dataset="digits"))
+    with pytest.raises(ConfigError, match="16 networks"):
+        build(TrainConfig(architecture="transformer", widths=(1024, 1024), seeds=16), digits)
+    with pytest.raises(ConfigError, match="576 steps one after another"):
+        check_budget(general("lstm", features=64, widths=(4,) * 9), 1, 8)

@@ -222,3 +222,41 @@ def test_slices_do_not_change_the_result(article, monkeypatch):
     monkeypatch.setattr("bigmodel.networks.CHUNK", 5000)
     for one, other in zip(whole, curve(run(config, article)[1]), strict=True):
         assert one.valid_loss == pytest.approx(other.valid_loss, abs=1e-5)
+
+
+ARCHITECTURES = ("mlp", "logistic", "cnn", "image_cnn", "lstm", "gru", "transformer")
+OPTIMIZERS = {
+    "sgd": lambda p, rate: torch.optim.SGD(p, rate, momentum=0.9),
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamw": lambda p, rate: torch.optim.AdamW(p, rate, weight_decay=0.01),
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_architecture_under_every_optimizer_is_the_textbook_loop(architecture, optimizer):
+    """Two seeds trained at once give the logits of two plain torch.nn modules under torch.optim: within 2e-5."""
+    data = load_dataset(DatasetConfig(dataset="digits"))
+    rate = {"sgd": 1e-2, "rmsprop": 1e-4}.get(optimizer, 1e-3)  # RMSprop's first steps are ten times its rate
+    config = TrainConfig(
+        architecture=architecture, optimizer=optimizer, learning_rate=rate, momentum=0.9, weight_decay=0.01,
+        widths=() if architecture == "logistic" else (8, 8), batch=256, epochs=2, seeds=2,
+    )  # fmt: skip
+    stack = build(config, data)
+    twins = [export(stack, member) for member in range(2)]
+    list(train(config, stack, data))
+    x, y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.y)
+    ours = stack.outputs(torch.from_numpy(data.test.x)[None]).transpose(1, 2)
+    for member, network in enumerate(twins):
+        stepper, criterion = OPTIMIZERS[optimizer](network.parameters(), rate), torch.nn.CrossEntropyLoss()
+        order = torch.Generator().manual_seed(config.seed + member)
+        for _ in range(config.epochs):
+            for rows in torch.randperm(len(x), generator=order).split(config.batch):
+                stepper.zero_grad()
+                criterion(network(x[rows]), y[rows]).backward()
+                stepper.step()
+        with torch.no_grad():
+            logits = network(torch.from_numpy(data.test.x))
+        assert float((logits - ours[member]).abs().max()) <= 2e-5
