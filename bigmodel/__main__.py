@@ -229,17 +229,37 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
 
     _add_data(sub)
     add_config(sub, TrainConfig)
+    sub.add_argument("--export", default="", metavar="FOLDER", help=say("cli.export"))
 
 
 def _train(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.datasets import DatasetConfig
+    from bigmodel.export import curve, files
     from bigmodel.networks import build
-    from bigmodel.train import TrainConfig, judge, train
+    from bigmodel.train import Epoch, TrainConfig, judge, train
 
     config = read_config(parsed, TrainConfig)
     data = _data(parsed)
+    # Before anything is trained: what cannot be written is told at once.
+    taken = files(config, read_config(parsed, DatasetConfig), data) if parsed.export else {}
     stack = build(config, data)
-    yield from _until_interrupted(train(config, stack, data))
+    epochs = []
+    for event in _until_interrupted(train(config, stack, data)):
+        epochs += [event] if isinstance(event, Epoch) else []
+        yield event
+    if parsed.export:
+        _save(Path(parsed.export), {**taken, "curve.csv": curve(epochs)})
     yield Result({"test": asdict(judge(stack, data)), "dataset": data.name, "config": asdict(config)})
+
+
+def _save(folder: Path, found: dict[str, str]) -> None:
+    """Write files into a folder, which is made if there is none. BigModelError when that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in found.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise BigModelError("cli.folder", folder=str(folder), reason=error.strerror or "") from None
 
 
 def _add_compare(sub: argparse.ArgumentParser) -> None:

@@ -1,0 +1,61 @@
+"""The judge panel, as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import shoot
+
+CELL = """() => {
+    const box = document.querySelector('#train-confusion .chart-plot'), frame = box.getBoundingClientRect();
+    const counts = box.data[0].customdata, {xaxis, yaxis} = box._fullLayout;
+    for (let i = 0; i < counts.length; i++) for (let j = 0; j < counts.length; j++) if (i !== j && counts[i][j]) {
+        const x = frame.left + xaxis._offset + xaxis.l2p(j), y = frame.top + yaxis._offset + yaxis.l2p(i);
+        return {x, y, count: counts[i][j]};
+    }
+}"""
+"""Where a cell of mistakes lies on the screen, and how many rows it counts."""
+
+
+def test_the_sealed_part_opens_and_a_mistake_shows_its_rows(open_page, tmp_path: Path) -> None:
+    """After a training the test part is opened once and counted; a click on a cell of mistakes lists as many rows as it
+    counts; a higher threshold moves the matrix; the script that is taken away prints the page's curve."""
+    page = open_page()
+    page.locator("#train-start").click()
+    expect(page.locator("#train-status")).to_contain_text("Epoch 10 of 10")
+    expect(page.locator("#train-marks .chart-plot .scatterlayer path").first).to_be_visible()
+    expect(page.locator("#train-part")).to_be_hidden()
+    page.locator("#train-open").click()
+    expect(page.locator("#train-seal")).to_contain_text("opened: 1")
+    expect(page.locator("#train-scores")).to_contain_text("200 rows")
+    page.locator("#train-confusion").scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('#train-confusion .chart-plot').dataset.heard === 'yes'")
+    page.wait_for_timeout(300)
+    cell = page.evaluate(CELL)
+    page.mouse.click(cell["x"], cell["y"])
+    expect(page.locator("#train-mistakes td:nth-child(3)")).to_have_count(cell["count"])
+    shoot(page, "judge-1440")
+    before = page.evaluate("document.querySelector('#train-confusion .chart-plot').data[0].customdata")
+    slider = page.locator("#train-threshold input[type=number]")
+    slider.fill("0.9")
+    slider.press("Enter")
+    page.wait_for_function(
+        "old => JSON.stringify(document.querySelector('#train-confusion .chart-plot').data[0].customdata) !== old",
+        arg=json.dumps(before, separators=(",", ":")),
+    )
+    with page.expect_download() as download:
+        page.locator("#train-take-script").click()
+    script = tmp_path / download.value.suggested_filename
+    download.value.save_as(script)
+    printed = subprocess.run([sys.executable, "-I", str(script)], capture_output=True, text=True, check=True).stdout
+    curve = page.evaluate("document.querySelector('#train-loss-curve .chart-plot').data[0].y")
+    losses = [float(line.split(",")[1]) for line in printed.splitlines()[1:]]
+    assert losses == pytest.approx(curve, abs=1e-4)
+    page.reload()
+    expect(page.locator("#train-seal")).to_contain_text("opened: 1")
