@@ -155,7 +155,12 @@ def _check(config: TrainConfig, data: Dataset) -> None:
 
 
 def _script(config: TrainConfig, source: DatasetConfig, own: bool, epochs: int, data: Dataset) -> str:
-    said = {"rows": source.rows, "noise": source.noise, "seed": source.seed, "spread": 0.5 + 5 * source.noise}
+    said: dict[str, object] = {
+        "rows": source.rows,
+        "noise": source.noise,
+        "seed": source.seed,
+        "spread": 0.5 + 5 * source.noise,
+    }
     shares = {"test_share": source.test_share, "valid_share": source.valid_share}
     if own:
         made, imports = _TABLE, ""

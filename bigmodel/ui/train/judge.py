@@ -43,8 +43,8 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     """The seal, the scores, the matrix with the rows behind its cells, the curves, and the threshold."""
     page.markdown("train.judge.title", elem_classes="panel-title")
-    with gr.Row(elem_classes="actions"):
-        opener = page.button("train.open", elem_id="train-open", interactive=False, min_width=200, scale=0)
+    with gr.Row(equal_height=False):
+        opener = page.button("train.open", elem_id="train-open", interactive=False, min_width=220, scale=0)
         part = gr.Radio(list(PARTS), value="valid", visible=False, interactive=True, elem_id="train-part")
         page.words(part, label="train.part.label", info="train.part.info")
         page.choices(part, "train.part", PARTS)

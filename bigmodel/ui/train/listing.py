@@ -69,9 +69,9 @@ def listing(**kwargs: Any) -> gr.HTML:
 .listing-table { overflow: auto; max-height: 420px; margin-top: 6px; }
 .listing table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 .listing th { position: sticky; top: 0; background: var(--background-fill-primary); font-weight: 600; }
-.listing th, .listing td { text-align: left; padding: 4px 12px 4px 0; white-space: nowrap; max-width: 320px; }
+.listing th, .listing td { text-align: left; padding: 4px 10px; white-space: nowrap; max-width: 320px; }
 .listing th, .listing td { overflow: hidden; text-overflow: ellipsis; }
-.listing td { border-top: 1px solid var(--border-color-primary); }
+.listing td, .listing th { border: none; border-top: 1px solid var(--border-color-primary); }
 .listing-pictures { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 6px; }
 .listing figure { margin: 0; width: 84px; }
 .listing canvas { width: 84px; height: auto; image-rendering: pixelated; border-radius: 6px; display: block; }
