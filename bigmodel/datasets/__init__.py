@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ class DatasetConfig:
 
     `rows` counts for the made sets (article, moons, circles, blobs, spirals, xor), `noise` for those of two features.
     With the defaults, "article" is exactly make_classification(1000, 10 features, 5 informative, random_state=42).
+    `distinct` counts for tables: rows that stand there several times are taken once.
     """
 
     dataset: str = chosen("article", *DATASETS)
@@ -29,6 +30,7 @@ class DatasetConfig:
     test_share: float = bounded(0.2, 0.05, 0.5, step=0.05)
     valid_share: float = bounded(0.2, 0.05, 0.5, step=0.05)
     seed: int = bounded(42, 0, 2**31 - 1, step=1)
+    distinct: bool = False
 
     def __post_init__(self) -> None:
         check(self)
@@ -221,14 +223,29 @@ def read_rows(path: str) -> Any:
 
 
 def table_dataset(table: Table, target: str, config: DatasetConfig, leave_out: Sequence[str] = ()) -> Dataset:
-    """The table as a data set that predicts `target`; of the config only the shares and the seed count.
+    """The table as a data set that predicts `target`; of the config only shares, seed and `distinct` count.
 
     Gaps are filled, numbers scaled and categories turned to 0/1 by scikit-learn transformers that have seen the
     training part only. The columns of `leave_out` are not learned from. DataError when that cannot be learned.
     """
     from bigmodel.datasets.encode import encode
 
+    if config.distinct:
+        table = once(table, leave_out)
     return encode(table, target, config, leave_out)
+
+
+def once(table: Table, leave_out: Sequence[str] = ()) -> Table:
+    """The table without rows that stand there already, as far as they are learned from."""
+    used = [name for name in table.values.columns if name not in leave_out]
+    first = ~table.values[used].duplicated().to_numpy()
+    dropped = int((~first).sum())
+    if not dropped:
+        return table
+    values, cells = (frame[first].reset_index(drop=True) for frame in (table.values, table.cells))
+    notice = Notice("distinct", (("rows", dropped),))
+    notices = (*table.notices, notice)
+    return replace(table, rows=table.rows - dropped, values=values, cells=cells, notices=notices)
 
 
 Result = TypeVar("Result")

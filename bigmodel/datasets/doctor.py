@@ -184,7 +184,7 @@ def _rows(frame: pd.DataFrame, target: str, unused: list[str], y: np.ndarray, co
         return []
     same = pd.util.hash_pandas_object(frame[[*used, target]], index=False).to_numpy()
     twice = len(same) - len(np.unique(same))
-    if not twice:
+    if not twice or config.distinct:
         return []
     train, valid, test = split_rows(y, config)
     known = np.isin(same[test], same[np.concatenate((train, valid))])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TABLE = "upload"
 FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
-_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed")
+_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct")
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -180,7 +180,7 @@ def test_what_is_seen_beside_the_epochs() -> None:
     left = shelf()
     events = [event for event in watched(iter(epochs(1, of=1)), left) if event is not None]
     kinds = [type(event).__name__ for event in events]
-    assert kinds[:5] == ["Setup", "Picture", "Units", "Judged", "Epoch"]
+    assert kinds[:6] == ["Setup", "Picture", "Units", "Judged", "Answers", "Epoch"]
     assert (kinds.count("Epoch"), kinds.count("Baseline")) == (2, 3)
     assert left["cut"].plane == events[0].plane  # type: ignore[attr-defined]
 

@@ -15,6 +15,7 @@ WORDS = {
     "accuracy.caption": "准确率：答对的比例", "boundary.caption": "界线", "points.caption": "数据", "classes": "类别",
     "classes.info": "类", "spread": "分歧", "spread.info": "差", "component": "主成分 {number}（{share:.0%}）",
     "slice": "截面 {share:.0%}", "race.caption": "比赛", "axis.caption": "结果", "cheapest": "最省", "sealed": "封存",
+    "confusion.caption": "混淆矩阵", "confusion.note": "点一格",
 }  # fmt: skip
 
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import gradio as gr
 
-from bigmodel.runs import Recipe, Shelf, Snapshot
+from bigmodel.runs import Earlier, Recipe, Shelf, Snapshot
 from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import earlier, judge, plane, steer, takeaway, watch
+from bigmodel.ui.train import coach, earlier, judge, plane, steer, takeaway, watch
 from bigmodel.ui.train.setup import amended, watched
 from bigmodel.ui.train.steer import Cutting
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
-PANELS = (watch, steer, plane, judge, takeaway, earlier)
+PANELS = (watch, coach, steer, plane, judge, takeaway, earlier)
 
 NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
@@ -83,10 +83,13 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     return [value for panel in PANELS for value in panel.view(snapshot, language)]
 
 
-def training(source: Source, config: TrainConfig, rate: float, cutting: Cutting | None = None) -> Start:
+def training(
+    source: Source, config: TrainConfig, rate: float, cutting: Cutting | None = None, under: tuple[Earlier, ...] = ()
+) -> Start:
     """A run that loads the data, says what it found, trains, and is judged on the validation part at its end. A fork
-    goes on from its cutting."""
-    made = {"source": source, "config": config} | (cutting.recipe if cutting else {})
+    goes on from its cutting. The curves that lie `under` it are kept with its recipe."""
+    made = {"source": source, "config": config, "under": tuple((one.id, one.name) for one in under if one.id)}
+    made |= {"origin": cutting.origin} if cutting and cutting.origin else {}
 
     def job(shelf: Shelf) -> Iterator[Any]:
         from bigmodel.networks import build as build_stack

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bigmodel.runs import Shelf
 from bigmodel.train import Changed, Epoch, Progress, TrainConfig
-from bigmodel.train.baselines import Baseline, baselines
+from bigmodel.train.baselines import baselines
+from bigmodel.train.coach import Listener, leaks
 from bigmodel.train.judging import Judge
 from bigmodel.train.plane import Plane
 
@@ -76,27 +77,38 @@ def describe(data: Dataset, stack: Stack, plane: Plane, config: TrainConfig) -> 
     )
 
 
-def watched(events: Iterator[Any], shelf: Shelf, known: Sequence[Baseline] = ()) -> Iterator[Any]:
+def watched(events: Iterator[Any], shelf: Shelf, known: Sequence[Any] = ()) -> Iterator[Any]:
     """The events of a training on the shelf's data and stack, with what is seen beside them.
 
     First what it is about; then, before an epoch, the pictures that belong to it, and after it a piece of work on the
-    baselines, so that the first point never waits for them; `known` ones are not made again. The plane is left on the
-    shelf as "cut", the last epoch as "last", and a change that took effect is written into "config" there.
+    baselines and leaks, so that the first point never waits for them; `known` ones are not looked for again. The plane
+    is left on the shelf as "cut", the last epoch as "last", and a change that took effect is written into "config"
+    there.
     """
     from bigmodel.train.plane import Painter, cut
 
     data, stack = shelf["data"], shelf["stack"]
     shelf["cut"] = where = cut(data)
     yield describe(data, stack, where.plane, shelf["config"])
-    painter, marks = Painter(stack, where), iter(known) if known else baselines(data, shelf["config"].loss)
+    painter, listener, marks = Painter(stack, where), Listener(stack, data), iter(known) if known else _marks(shelf)
     judge = Judge(stack, data)
     for event in events:
         shelf["config"] = amended(shelf, event)["config"]
         if isinstance(event, (Epoch, Progress)):
-            yield from painter.look(event.number, last=getattr(event, "ended", None) is not None)
+            last = getattr(event, "ended", None) is not None
+            yield from painter.look(event.number, last=last)
         if isinstance(event, Epoch):
             shelf["last"] = event
             yield from judge.look(event.number)
+            yield from listener.look(event.number, last=last)
         yield event
         yield next(marks, None)
     yield from marks
+
+
+def _marks(shelf: Shelf) -> Iterator[Any]:
+    """What simple models reach, and what in a table gives the answers away."""
+    yield from baselines(shelf["data"], shelf["config"].loss)
+    source = shelf.get("source")
+    if source is not None:
+        yield from leaks(source.file, source.target, source.config, source.leave_out)

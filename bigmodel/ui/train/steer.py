@@ -13,6 +13,7 @@ from bigmodel.errors import BigModelError, ConfigError, RunError
 from bigmodel.runs import ENDED, Earlier, Run, Snapshot
 from bigmodel.train import LIVE, Changed, Epoch, Progress, TrainConfig
 from bigmodel.train.baselines import Baseline
+from bigmodel.train.coach import Leak
 from bigmodel.train.fork import Origin, forked
 from bigmodel.ui.train.past import epoch_at, look_back, mark_words
 from bigmodel.ui.train.setup import settings, standing
@@ -42,20 +43,13 @@ _FILL = "(state, ...now) => { const told = JSON.parse(state || 'null'); return t
 @dataclass(frozen=True, eq=False)
 class Cutting:
     """What a fork goes on from: the `parent` after an epoch, and what its run still holds in memory. `origin` is what
-    the recipe of the fork needs of it (None: its settings tell all), `under` the curves that lie under the fork's."""
+    the recipe of the fork needs of it (None: its settings tell all)."""
 
     parent: Origin
     origin: Origin | None
     data: Dataset | None
     album: Album | None
-    known: tuple[Baseline, ...]
-    under: tuple[Earlier, ...]
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """What of it is kept with the run."""
-        under = tuple((other.id, other.name) for other in self.under if other.id)
-        return {"origin": self.origin, "under": under}
+    known: tuple[Any, ...]
 
 
 def build(page: Page, live: Live, desk: Desk) -> list[Any]:
@@ -220,11 +214,11 @@ def cut(
     step = album.stack_at(number).steps if album is not None and kept else place.step
     parent = Origin(shelf["config"], number, shelf.get("origin"))
     config, origin = forked(parent, step, wish)
-    known = tuple(event for event in snapshot.events if isinstance(event, Baseline))
+    known = tuple(event for event in snapshot.events if isinstance(event, (Baseline, Leak)))
     under = (Earlier(run.id, say("train.fork.parent", language), snapshot.events), *run.others)[:MOST_UNDER]
-    known = known if len(known) == 3 else ()
-    cutting = Cutting(parent, origin, shelf.get("data"), album if kept else None, known, under)
-    return training(shelf["source"], config, run.rate, cutting), config, under
+    known = known if len(known) >= 3 else ()
+    cutting = Cutting(parent, origin, shelf.get("data"), album if kept else None, known)
+    return training(shelf["source"], config, run.rate, cutting, under), config, under
 
 
 def _live_field(page: Page, name: str) -> gr.Number:
