@@ -26,7 +26,7 @@ from bigmodel.ui.train.steer import Cutting
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
 
-PANELS = (watch, coach, steer, plane, judge, takeaway, earlier)
+PANELS = (watch, steer, coach, plane, judge, takeaway, earlier)
 
 NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
