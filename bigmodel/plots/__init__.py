@@ -8,6 +8,7 @@ Design", 2008). `draw.py` holds what all of them share; the others are a file a 
 from bigmodel.plots.compare import entry_colours, rate_axis, rate_colour, rate_curves
 from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
 from bigmodel.plots.finders import finder_votes
+from bigmodel.plots.health import health
 from bigmodel.plots.judge import confusion, marks
 from bigmodel.plots.knobs import along, halving, knob_map, knob_weights, short
 from bigmodel.plots.plane import boundary
@@ -27,6 +28,7 @@ __all__ = [
     "entry_colours",
     "finder_votes",
     "halving",
+    "health",
     "knob_map",
     "knob_weights",
     "loss_curves",

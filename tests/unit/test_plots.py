@@ -15,6 +15,8 @@ WORDS = {
     "accuracy.caption": "准确率：答对的比例", "boundary.caption": "界线", "points.caption": "数据", "classes": "类别",
     "classes.info": "类", "spread": "分歧", "spread.info": "差", "component": "主成分 {number}（{share:.0%}）",
     "slice": "截面 {share:.0%}", "race.caption": "比赛", "axis.caption": "结果", "cheapest": "最省", "sealed": "封存",
+    "health.caption": "各层", "health.note": "健康", "gradient": "梯度", "gradient.short": "梯", "gradient.info": "长",
+    "update": "步长", "update.short": "步", "update.info": "比", "dead": "沉默", "dead.short": "默", "dead.info": "数",
     "confusion.caption": "混淆矩阵", "confusion.note": "点一格",
 }  # fmt: skip
 
@@ -257,3 +259,18 @@ def test_the_spectrogram_has_low_pitches_below_and_names_them():
     ticks = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
     assert ticks["8000"] == pytest.approx(3.0)
     assert ticks["250"] < ticks["1000"] < ticks["4000"]
+
+
+def test_health_has_three_looks_with_a_line_a_layer():
+    """Each look shows its own lines only; what has no meaning is a gap, and the band stands under the steps alone."""
+    row = Plain
+    inside = row(layers=("hidden1", "output"), gradient=(0.5, 0.1), update=(1e-3, 0.0), dead=(0.25, math.nan))
+    epochs = [row(number=0, health=None), row(number=1, health=inside), row(number=2, health=inside)]
+    figure = plots.health(epochs, WORDS)
+    assert [list(trace.y) for trace in figure.data] == [
+        [0.5, 0.5], [0.1, 0.1], [1e-3, 1e-3], [None, None], [0.25, 0.25], [None, None],
+    ]  # fmt: skip
+    looks = figure.layout.meta["switch"]
+    assert [look["hidden"] for look in looks] == [[2, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 3]]
+    assert [len(look["layout"]["shapes"]) for look in looks] == [0, 1, 0]
+    assert not plots.health([], WORDS).data

@@ -1,0 +1,63 @@
+"""The chart of how a network fares inside: gradients, steps and silent units, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import plotly.graph_objects as go
+
+from bigmodel.plots.draw import LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
+
+MOST = 60
+"""Points of a curve: this chart is looked at now and then, so it must cost little."""
+
+HEALTHY = (-3.5, -2.5)
+"""Powers of ten between which a step moves the weights of a healthy layer: about a thousandth of their length."""
+
+
+class HealthRow(Protocol):
+    """What the chart needs of an epoch (see `train.Epoch`)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def health(self) -> Any: ...
+
+
+def health(epochs: Sequence[HealthRow], words: Words) -> go.Figure:
+    """Three looks of one chart, a line a layer: the length of its gradient, the length of a step beside that of its
+    weights (both logarithmic, the second over the band where steps are healthy), the share of its silent units."""
+    rows = thin([row for row in epochs if row.health is not None], MOST)
+    layers = rows[-1].health.layers if rows else ()
+    looks = ("gradient", "update", "dead")
+    traces = [_line(rows, look, place, name) for look in looks for place, name in enumerate(layers)]
+    switch: list[dict[str, Any]] = []
+    for at, look in enumerate(looks):
+        own = range(at * len(layers), (at + 1) * len(layers))
+        hidden = [place for place in range(len(traces)) if place not in own]
+        axis: dict[str, Any] = {"title": {"text": words[look]}, "type": "linear" if look == "dead" else "log"}
+        axis |= {"range": [-0.02, 1.02], "tickformat": ".0%"} if look == "dead" else {"tickformat": ".0e"}
+        layout = {"yaxis": axis, "shapes": [_band()] if look == "update" else []}
+        switch.append({"label": words[f"{look}.short"], "title": words[f"{look}.info"], "layout": layout})
+        switch[-1]["hidden"] = hidden
+    meta = {"caption": words["health.caption"], "note": words["health.note"], "switch": switch}
+    waiting = ((0.0, 10.0), (-4.0, 0.0))
+    return draw(
+        words["epoch"], words["gradient"], traces, yaxis={"type": "log"}, waiting=waiting, legend=LEGEND, meta=meta
+    )
+
+
+def _line(rows: Sequence[HealthRow], look: str, place: int, name: str) -> Trace:
+    """One layer; what has no meaning there is a gap, and a length of 0 is none on a logarithmic axis."""
+    found = [getattr(row.health, look)[place] for row in rows]
+    values = [number(value) if look == "dead" or value > 0 else None for value in found]
+    return curve([row.number for row in rows], values, name, PALETTE[place % len(PALETTE)], {"size": 4})
+
+
+def _band() -> dict[str, Any]:
+    low, high = (10**power for power in HEALTHY)
+    return {
+        "type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low, "y1": high, "layer": "below",
+        "fillcolor": tint(PALETTE[2], 0.15), "line": {"width": 0},
+    }  # fmt: skip
