@@ -30,17 +30,21 @@ def health(epochs: Sequence[HealthRow], words: Words) -> go.Figure:
     weights (both logarithmic, the second over the band where steps are healthy), the share of its silent units."""
     rows = thin([row for row in epochs if row.health is not None], MOST)
     layers = rows[-1].health.layers if rows else ()
-    looks = ("gradient", "update", "dead")
-    traces = [_line(rows, look, place, name) for look in looks for place, name in enumerate(layers)]
+    groups = {
+        look: [_line(rows, look, place, name) for place, name in enumerate(layers)]
+        for look in ("gradient", "update", "dead")
+    }
+    groups["update"] += _band(rows) if rows else []
+    traces = [trace for group in groups.values() for trace in group]
     switch: list[dict[str, Any]] = []
-    for at, look in enumerate(looks):
-        own = range(at * len(layers), (at + 1) * len(layers))
-        hidden = [place for place in range(len(traces)) if place not in own]
+    first = 0
+    for look, group in groups.items():
+        own = range(first, first := first + len(group))
         axis: dict[str, Any] = {"title": {"text": words[look]}, "type": "linear" if look == "dead" else "log"}
         axis |= {"range": [-0.02, 1.02], "tickformat": ".0%"} if look == "dead" else {"tickformat": ".0e"}
-        layout = {"yaxis": axis, "shapes": [_band()] if look == "update" else []}
-        switch.append({"label": words[f"{look}.short"], "title": words[f"{look}.info"], "layout": layout})
-        switch[-1]["hidden"] = hidden
+        hidden = [place for place in range(len(traces)) if place not in own]
+        said = {"label": words[f"{look}.short"], "title": words[f"{look}.info"]}
+        switch.append({**said, "layout": {"yaxis": axis}, "hidden": hidden})
     meta = {"caption": words["health.caption"], "note": words["health.note"], "switch": switch}
     waiting = ((0.0, 10.0), (-4.0, 0.0))
     return draw(
@@ -55,9 +59,10 @@ def _line(rows: Sequence[HealthRow], look: str, place: int, name: str) -> Trace:
     return curve([row.number for row in rows], values, name, PALETTE[place % len(PALETTE)], {"size": 4})
 
 
-def _band() -> dict[str, Any]:
-    low, high = (10**power for power in HEALTHY)
-    return {
-        "type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low, "y1": high, "layer": "below",
-        "fillcolor": tint(PALETTE[2], 0.15), "line": {"width": 0},
-    }  # fmt: skip
+def _band(rows: Sequence[HealthRow]) -> list[Trace]:
+    """The healthy range as a tinted stripe under the lines."""
+    ends = [rows[0].number, rows[-1].number]
+    low, high = ([10**power] * 2 for power in HEALTHY)
+    edge: Trace = {"type": "scatter", "x": ends, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    edge["showlegend"] = False
+    return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": tint(PALETTE[2], 0.15)}]

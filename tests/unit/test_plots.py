@@ -267,10 +267,11 @@ def test_health_has_three_looks_with_a_line_a_layer():
     inside = row(layers=("hidden1", "output"), gradient=(0.5, 0.1), update=(1e-3, 0.0), dead=(0.25, math.nan))
     epochs = [row(number=0, health=None), row(number=1, health=inside), row(number=2, health=inside)]
     figure = plots.health(epochs, WORDS)
-    assert [list(trace.y) for trace in figure.data] == [
+    assert [list(trace.y) for trace in figure.data if trace.name] == [
         [0.5, 0.5], [0.1, 0.1], [1e-3, 1e-3], [None, None], [0.25, 0.25], [None, None],
     ]  # fmt: skip
     looks = figure.layout.meta["switch"]
-    assert [look["hidden"] for look in looks] == [[2, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 3]]
-    assert [len(look["layout"]["shapes"]) for look in looks] == [0, 1, 0]
+    assert [look["hidden"] for look in looks] == [[2, 3, 4, 5, 6, 7], [0, 1, 6, 7], [0, 1, 2, 3, 4, 5]]
+    low, high = (trace.y[0] for trace in figure.data if not trace.name)
+    assert low < 1e-3 < high
     assert not plots.health([], WORDS).data
