@@ -70,7 +70,7 @@ def finder_votes(cases: Sequence[CaseRow], words: Words) -> go.Figure:
     below = {
         "domain": [0, 0.46], "tickmode": "array", "tickvals": list(range(len(rules))), "fixedrange": True,
         "ticktext": [words[f"rule.{rule}"] for rule in rules], "range": [len(rules) - 0.4, -0.6],
-        "gridcolor": FAINT, "zeroline": False, "automargin": True, "tickfont": {"size": 11},
+        "gridcolor": FAINT, "zeroline": False, "automargin": True, "tickfont": {"size": 12},
     }  # fmt: skip
     # Every second decade of many: on a phone the others would collide.
     axis: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 2 if span[1] - span[0] > 6 else 1}
@@ -141,7 +141,7 @@ def _votes(case: CaseRow, rules: Sequence[str], span: Sequence[float], words: Wo
     told = [_told(vote, words) for vote in rows]
     marks = {
         "type": "scatter", "x": [number(vote.rate) for vote in rows], "y": y, "yaxis": "y2", "mode": "markers",
-        "marker": {"color": colours, "size": 11, "symbol": "diamond"}, "error_x": spread, "showlegend": False,
+        "marker": {"color": colours, "size": 12, "symbol": "diamond"}, "error_x": spread, "showlegend": False,
         "customdata": told, "hovertemplate": "%{x:.3g}<br>%{customdata}<extra></extra>",
     }  # fmt: skip
     costs = {

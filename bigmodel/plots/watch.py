@@ -86,7 +86,7 @@ def _under(epochs: Sequence[EpochRow]) -> dict[str, Any]:
 def _rate_name(words: Words) -> dict[str, Any]:
     return {
         "text": words["rate"], "xref": "paper", "yref": "paper", "x": 0, "y": 0.14, "xanchor": "left",
-        "yanchor": "bottom", "showarrow": False, "font": {"size": 11},
+        "yanchor": "bottom", "showarrow": False, "font": {"size": 12},
     }  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _named(marks: Marks) -> list[dict[str, Any]]:
         places.setdefault(x, []).append(text)
     return [
         {"text": ", ".join(texts), "xref": "x", "yref": "paper", "x": number(x), "y": 1, "xanchor": "left",
-         "yanchor": "top", "textangle": -90, "showarrow": False, "font": {"size": 11}}
+         "yanchor": "top", "textangle": -90, "showarrow": False, "font": {"size": 12}}
         for x, texts in places.items()
     ]  # fmt: skip
 
@@ -178,7 +178,7 @@ def _levels(baselines: Lines) -> list[dict[str, Any]]:
     return [
         {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": number(value), "y1": number(value),
          "line": {"color": GREY, "width": 1.3, "dash": "dash"}, "layer": "below",
-         "label": {"text": name, "textposition": places[k % 3], "font": {"size": 11}, "padding": 2}}
+         "label": {"text": name, "textposition": places[k % 3], "font": {"size": 12}, "padding": 2}}
         for k, (name, value) in enumerate(baselines) if math.isfinite(value)
     ]  # fmt: skip
 
