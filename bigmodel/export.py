@@ -209,7 +209,8 @@ def _layers(config: TrainConfig, data: Dataset) -> list[str]:
     norms = {"batch": "nn.BatchNorm1d", "layer": "nn.LayerNorm"}
     inputs, lines = data.train.x.shape[1], list[str]()
     for width in config.widths if config.architecture != "logistic" else ():
-        lines.append(f"nn.Linear({inputs}, {width})")
+        biased = ", bias=False" if config.normalisation == "batch" else ""
+        lines.append(f"nn.Linear({inputs}, {width}{biased})")
         if config.normalisation != "none":
             lines.append(f"{norms[config.normalisation]}({width})")
         lines.append(kinds[config.activation])

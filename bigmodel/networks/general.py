@@ -47,9 +47,9 @@ class Pass:
         image, side = self.shape.architecture == "image_cnn", self.shape.sides[0]
         x = x.transpose(0, 1).reshape(rows, members, *((side, side) if image else (features,)))
         for k in range(1, len(self.shape.widths) + 1):
-            weight, bias = self.tensors[f"conv{k}.weight"], self.tensors[f"conv{k}.bias"]
-            convolve = F.conv2d if image else F.conv1d
-            x = convolve(x, weight.flatten(0, 1), bias.flatten(), padding=1, groups=members)
+            weight, bias = self.tensors[f"conv{k}.weight"], self.tensors.get(f"conv{k}.bias")
+            flat = None if bias is None else bias.flatten()
+            x = (F.conv2d if image else F.conv1d)(x, weight.flatten(0, 1), flat, padding=1, groups=members)
             x = BENDS[self.shape.activation](self._normalised(f"norm{k}", x, members))
             self._show(_members_first(x, members))
             if image and x.shape[-1] > 1:

@@ -13,6 +13,9 @@ import torch
 
 aten: Any = torch.ops.aten
 
+Pair = tuple[torch.Tensor, torch.Tensor]
+"""A tensor of all members and the place of its slope."""
+
 
 class Layer(Protocol):
     """One link of the chain: `forward` keeps what `backward` needs; `backward` takes and gives d loss / d values."""
@@ -22,27 +25,29 @@ class Layer(Protocol):
 
 
 class Linear:
-    """x · Wᵀ + b for every member: weight (K, out, in), bias (K, out). `last` turns the result to (K, out, rows)."""
+    """x · Wᵀ + b for every member, each tensor with its slope: weight (K, out, in) and bias (K, out), or no bias.
 
-    def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor, slopes: Sequence[torch.Tensor], *, first: bool, last: bool
-    ) -> None:
-        self.weight, self.bias = weight, bias.unsqueeze(2 if last else 1)
-        self.turned = weight.transpose(1, 2)
-        self.weight_slope, self.bias_slope = slopes
+    `last` turns the result to (K, out, rows).
+    """
+
+    def __init__(self, weight: Pair, bias: Pair | None, *, first: bool, last: bool) -> None:
+        self.weight, self.weight_slope = weight
+        self.turned = self.weight.transpose(1, 2)
+        self.bias = bias[0].unsqueeze(2 if last else 1) if bias else None
+        self.bias_slope = bias[1] if bias else None
         self.first, self.last = first, last
 
     def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         self.x = x
-        if self.last:
-            return torch.baddbmm(self.bias, self.weight, x.transpose(1, 2))
-        return torch.baddbmm(self.bias, x, self.turned)
+        left, right = (self.weight, x.transpose(1, 2)) if self.last else (x, self.turned)
+        return torch.bmm(left, right) if self.bias is None else torch.baddbmm(self.bias, left, right)
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
         other = slope.transpose(1, 2)
         turned, rows = (slope, other) if self.last else (other, slope)
         torch.bmm(turned, self.x, out=self.weight_slope)
-        torch.sum(turned, 2, out=self.bias_slope)
+        if self.bias_slope is not None:
+            torch.sum(turned, 2, out=self.bias_slope)
         return slope if self.first else torch.bmm(rows, self.weight)
 
 
@@ -89,11 +94,9 @@ class Normalisation:
 
     EPSILON, MOMENTUM = 1e-5, 0.1
 
-    def __init__(
-        self, scale: torch.Tensor, shift: torch.Tensor, slopes: Sequence[torch.Tensor], running: torch.Tensor | None
-    ) -> None:
-        self.scale, self.shift = scale.unsqueeze(1), shift.unsqueeze(1)
-        self.scale_slope, self.shift_slope = slopes
+    def __init__(self, scale: Pair, shift: Pair, running: torch.Tensor | None) -> None:
+        self.scale, self.shift = scale[0].unsqueeze(1), shift[0].unsqueeze(1)
+        self.scale_slope, self.shift_slope = scale[1], shift[1]
         self.running = running  # (K, 2, width): mean and variance; None for layer normalisation
         self.dim = 2 if running is None else 1
 

@@ -40,11 +40,14 @@ def build(
 def mlp(
     features: int, widths: tuple[int, ...], classes: int, activation: str, normalisation: str, dropout: float
 ) -> nn.Sequential:
-    """Layers of neurons, each joined to all of the layer before; with no width at all, logistic regression."""
+    """Layers of neurons, each joined to all of the layer before; with no width at all, logistic regression.
+
+    Before a batch normalisation there is no bias: it would be taken away again with the mean.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
     for k, width in enumerate(widths, start=1):
-        layers[f"hidden{k}"] = nn.Linear(features, width)
+        layers[f"hidden{k}"] = nn.Linear(features, width, bias=normalisation != "batch")
         if normalisation != "none":
             layers[f"norm{k}"] = norms[normalisation](width)
         layers[f"bend{k}"] = ACTIVATIONS[activation]()
@@ -67,14 +70,16 @@ def cnn(
 ) -> nn.Sequential:
     """Filters that look at three neighbours: along the features in their order, or over a square image of them.
 
-    `widths` are the numbers of filters. An image is halved after each layer, as long as it can be.
+    `widths` are the numbers of filters. An image is halved after each layer, as long as it can be. Before a batch
+    normalisation there is no bias, as in `mlp`.
     """
     side = math.isqrt(features) if image else features
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["unfold"] = nn.Unflatten(1, (1, side, side) if image else (1, side))
     channels = 1
     for k, width in enumerate(widths, start=1):
-        layers[f"conv{k}"] = (nn.Conv2d if image else nn.Conv1d)(channels, width, 3, padding=1)
+        convolution, biased = nn.Conv2d if image else nn.Conv1d, normalisation != "batch"
+        layers[f"conv{k}"] = convolution(channels, width, 3, padding=1, bias=biased)
         if normalisation == "batch":
             layers[f"norm{k}"] = (nn.BatchNorm2d if image else nn.BatchNorm1d)(width)
         elif normalisation == "layer":

@@ -149,7 +149,7 @@ class Shape:
 
     def _dense(self) -> Iterator[Part]:
         for k, (inputs, outputs) in enumerate(self.sizes[:-1], start=1):
-            yield from _affine(f"hidden{k}", f"hidden{k}", (outputs, inputs), inputs)
+            yield from _affine(f"hidden{k}", f"hidden{k}", (outputs, inputs), inputs, biased=self._biased)
             yield from self._norm(f"norm{k}", outputs)
         yield from _affine("output", "output", self.sizes[-1][::-1], self.sizes[-1][0])
 
@@ -157,7 +157,8 @@ class Shape:
         kernel = (3, 3) if self.architecture == "image_cnn" else (3,)
         channels = 1
         for k, width in enumerate(self.widths, start=1):
-            yield from _affine(f"conv{k}", f"conv{k}", (width, channels, *kernel), channels * math.prod(kernel))
+            inputs = channels * math.prod(kernel)
+            yield from _affine(f"conv{k}", f"conv{k}", (width, channels, *kernel), inputs, biased=self._biased)
             yield from self._norm(f"norm{k}", width)
             channels = width
         yield from _affine("output", "output", (self.classes, self._flat), self._flat)
@@ -203,15 +204,21 @@ class Shape:
         return tuple((f"norm{k}", width) for k, width in enumerate(self.widths, start=1))
 
     @property
+    def _biased(self) -> bool:
+        """Whether a hidden layer has biases: a batch normalisation after it would take them away again."""
+        return self.normalisation != "batch"
+
+    @property
     def heads(self) -> int:
         return heads(self.widths[0])
 
 
-def _affine(layer: str, name: str, size: tuple[int, ...], inputs: int) -> Iterator[Part]:
+def _affine(layer: str, name: str, size: tuple[int, ...], inputs: int, *, biased: bool = True) -> Iterator[Part]:
     """A weight and a bias that start as torch.nn.Linear and its convolutions do."""
     bound = 1 / math.sqrt(inputs)
     yield Part(layer, f"{name}.weight", size, bound)
-    yield Part(layer, f"{name}.bias", size[:1], bound)
+    if biased:
+        yield Part(layer, f"{name}.bias", size[:1], bound)
 
 
 def _scales(name: str, width: int) -> Iterator[Part]:

@@ -59,7 +59,7 @@ class Stack:
 
     def _wire(self) -> None:
         """Point the layers at their places in `numbers` and `slopes`."""
-        shape, depth = self.shape, len(self.shape.sizes)
+        shape = self.shape
         self.slopes = torch.zeros_like(self.numbers)
         self.weights = len(self.alive) * sum(math.prod(part.size) for part in shape.layout if part.place == 0)
         views, slopes = self.views(self.numbers), self.views(self.slopes)
@@ -67,18 +67,17 @@ class Stack:
         self.layers: list[Layer] = []
         if not shape.closed:
             return
-        for i in range(depth):
-            pair = (slopes[i], slopes[depth + i])
-            self.layers.append(Linear(views[i], views[depth + i], pair, first=i == 0, last=i == depth - 1))
-            if i == depth - 1:
-                break
+        pairs = dict(zip((part.name for part in shape.layout), self.now, strict=True))
+        for k in range(1, len(shape.widths) + 1):
+            bias = pairs.get(f"hidden{k}.bias")
+            self.layers.append(Linear(pairs[f"hidden{k}.weight"], bias, first=k == 1, last=False))
             if shape.normalisation != "none":
-                at = 2 * depth + 2 * i
-                running = self.running[i] if self.running else None
-                self.layers.append(Normalisation(views[at], views[at + 1], slopes[at : at + 2], running))
+                running = self.running[k - 1] if self.running else None
+                self.layers.append(Normalisation(pairs[f"norm{k}.weight"], pairs[f"norm{k}.bias"], running))
             self.layers.append(activation(shape.activation))
             if shape.dropout:
                 self.layers.append(Dropout(shape.dropout, self.dropouts, self.seed_of))
+        self.layers.append(Linear(pairs["output.weight"], pairs["output.bias"], first=not shape.widths, last=True))
 
     def picture(self) -> Picture:
         """The stack as it is now."""

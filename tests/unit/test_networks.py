@@ -68,8 +68,9 @@ def test_the_closed_forms_are_the_gradients_of_autograd(activation, normalisatio
 def plain_order(network):
     """The parameters of a plain network in the order of a stack: weights, biases, then scale and shift by layer."""
     linear = [m for m in network if isinstance(m, torch.nn.Linear)]
+    biases = [m.bias for m in linear if m.bias is not None]
     norms = [m for m in network if isinstance(m, (torch.nn.BatchNorm1d, torch.nn.LayerNorm))]
-    return [m.weight for m in linear] + [m.bias for m in linear] + [p for m in norms for p in (m.weight, m.bias)]
+    return [m.weight for m in linear] + biases + [p for m in norms for p in (m.weight, m.bias)]
 
 
 @pytest.mark.parametrize("normalisation", ["none", "batch", "layer"])
