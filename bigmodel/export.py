@@ -140,7 +140,7 @@ def files(config: TrainConfig, source: DatasetConfig, data: Dataset, *, epochs: 
     `epochs` is how far the training came (None: to its end). RunError for what a plain script cannot repeat.
     """
     _check(config, data)
-    own = data.name == "upload"
+    own = data.name in ("upload", "drawn")
     found = {"train.py": _script(config, source, own, config.epochs if epochs is None else epochs, data)}
     return {**found, "data.csv": _table(data)} if own else found
 
@@ -187,9 +187,8 @@ def _script(config: TrainConfig, source: DatasetConfig, own: bool, epochs: int, 
         else "",
     )
     modules = "import csv\nimport sys\nfrom pathlib import Path\n" if own else "import sys\n"
-    head = (
-        f'"""{"own table" if own else source.dataset}: the same network, start and batches as in BigModel Lab."""\n\n'
-    )
+    title = "own table" if data.name == "upload" else source.dataset
+    head = f'"""{title}: the same network, start and batches as in BigModel Lab."""\n\n'
     others = "\nimport numpy as np\nimport torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
     values = "".join(f"{key} = {value!r}\n" for key, value in constants.items())
     return f"{head}{modules}{others}{imports}\ntorch.set_num_threads(1)\n\n{values}\n{made}{loop}"

@@ -17,7 +17,7 @@ from typing import Any
 from bigmodel.compare import CompareConfig, Entry, Trial
 from bigmodel.compare.answer import Answer
 from bigmodel.compare.entries import settings
-from bigmodel.datasets import Dataset, DatasetConfig
+from bigmodel.datasets import DRAWN, Dataset, DatasetConfig, drawn
 
 SOLVERS = {"sgd": "sgd", "adam": "adam", "adamw": "adam"}
 ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}
@@ -276,6 +276,9 @@ def _built_in(config: DatasetConfig) -> Iterator[str]:
     }
     if config.dataset in made:
         yield made[config.dataset]
+        return
+    if config.dataset == DRAWN:
+        yield from drawn.script(config.points or drawn.examples()["moons"])
         return
     yield f"random = np.random.default_rng({seed})"
     if config.dataset == "spirals":

@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bigmodel.config import bounded, check, chosen
+from bigmodel.datasets import drawn
+from bigmodel.errors import ConfigError
 
-DATASETS = ("article", "moons", "circles", "blobs", "spirals", "xor", "iris", "wine", "cancer", "digits")
+DRAWN = "drawn"
+DATASETS = ("article", "moons", "circles", "blobs", "spirals", "xor", "iris", "wine", "cancer", "digits", DRAWN)
 MADE = ("article", "moons", "circles", "blobs", "spirals", "xor")
 
 
@@ -21,7 +24,8 @@ class DatasetConfig:
 
     `rows` counts for the made sets (article, moons, circles, blobs, spirals, xor), `noise` for those of two features.
     With the defaults, "article" is exactly make_classification(1000, 10 features, 5 informative, random_state=42).
-    `distinct` counts for tables: rows that stand there several times are taken once.
+    `distinct` counts for tables: rows that stand there several times are taken once. `points` is the drawing of "drawn"
+    (see `datasets.drawn`); without any it is an example.
     """
 
     dataset: str = chosen("article", *DATASETS)
@@ -31,9 +35,13 @@ class DatasetConfig:
     valid_share: float = bounded(0.2, 0.05, 0.5, step=0.05)
     seed: int = bounded(42, 0, 2**31 - 1, step=1)
     distinct: bool = False
+    points: str = ""
 
     def __post_init__(self) -> None:
         check(self)
+        wrong = drawn.problem(self.points)
+        if wrong is not None:
+            raise ConfigError((wrong,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +116,9 @@ class Table:
 
 
 def load_dataset(config: DatasetConfig) -> Dataset:
-    """The chosen built-in data set: made from the seed, or one of scikit-learn's classics."""
-    made = config.dataset in MADE
-    x, y, features, classes = _made(config) if made else _classic(config.dataset)
+    """The chosen built-in data set: made from the seed, drawn by hand, or one of scikit-learn's classics."""
+    load = _made if config.dataset in MADE else _drawn if config.dataset == DRAWN else _classic
+    x, y, features, classes = load(config)
     # The article splits without regard to the classes; everything else keeps their shares.
     rows = split_rows(y, config, stratify=config.dataset != "article")
     return standardised(config.dataset, x, y, features, classes, rows)
@@ -197,12 +205,18 @@ def _spirals(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return (5 * along)[:, None] * np.stack((np.sin(angle), np.cos(angle)), 1), y
 
 
-def _classic(name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:
+def _drawn(config: DatasetConfig) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """The points that were drawn. DataError where they are too few."""
+    x, y, classes = drawn.read(config.points or drawn.examples()["moons"])
+    return x, y, ("x1", "x2"), classes
+
+
+def _classic(config: DatasetConfig) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:
     """One of the data sets that come with scikit-learn."""
     from sklearn import datasets as classics
 
-    load = {"iris": "load_iris", "wine": "load_wine", "cancer": "load_breast_cancer", "digits": "load_digits"}[name]
-    found = getattr(classics, load)()
+    load = {"iris": "load_iris", "wine": "load_wine", "cancer": "load_breast_cancer", "digits": "load_digits"}
+    found = getattr(classics, load[config.dataset])()
     return found.data, found.target, tuple(map(str, found.feature_names)), tuple(map(str, found.target_names))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.datasets import DATASETS, DatasetConfig, drain
+from bigmodel.datasets import DATASETS, DRAWN, DatasetConfig, drain
+from bigmodel.datasets.drawn import FEWEST_POINTS
 from bigmodel.errors import BigModelError, DataError
 from bigmodel.ui import doctor
+from bigmodel.ui.drawing import LINKED, drawing
 from bigmodel.ui.heavy import alone
 from bigmodel.ui.widgets import Form, Page
 from bigmodel.ui.words import word
@@ -49,6 +51,8 @@ class DataForm:
         page.choices(self.source, "dataset", options)
         with gr.Column(visible=False) as self.own:
             self._build_table()
+        with gr.Column(visible=False) as self.board:
+            self.drawing = self.form.widgets["points"] = drawing(page, elem_id=f"{prefix}-points")
         self.form.section("datasets.more", _SETTINGS)
         with page.words(gr.Accordion(open=False, elem_id=f"{prefix}-look"), label="datasets.look") as self.look:
             self.preview = doctor.report_card(elem_id=f"{prefix}-preview")
@@ -67,21 +71,31 @@ class DataForm:
         if source == TABLE:
             if not file:
                 raise DataError("data.no_file")
-            config = self.form.read(settings)
+            config = replace(self.form.read(settings), points="")
             return Source(config, str(file), str(target or ""), tuple(map(str, leave_out or ())))
-        return Source(self.form.read(settings, dataset=source))
+        config = self.form.read(settings, dataset=source)
+        if source != DRAWN:
+            return Source(replace(config, points=""))
+        if not config.points:
+            raise DataError("drawn.few", points=0, least=FEWEST_POINTS)
+        return Source(config)
 
     def show(self, source: Source) -> list[Any]:
         """Updates that put a choice into the widgets, in the order of `inputs`; a table itself must be chosen again."""
         own = bool(source.file)
         table = [gr.update(value=source.target), gr.update(value=list(source.leave_out))] if own else [gr.skip()] * 2
         chosen = gr.update(value=TABLE if own else source.config.dataset)
-        return [chosen, gr.skip(), *table, *self.form.show(source.config)]
+        settings = dict(zip(self.form.widgets, self.form.show(source.config), strict=True))
+        # A run of other data is no reason to lose a drawing.
+        settings |= {} if source.config.points else {"points": gr.skip()}
+        return [chosen, gr.skip(), *table, *settings.values()]
 
     def told(self, values: Sequence[Any]) -> dict[str, str]:
         """The choice as a link writes it. A table itself stays behind: a link holds its target only."""
         source, _, target, _, *settings = values
         found = {f"data_{name}": text for name, text in self.form.told(settings).items()}
+        if source != DRAWN or len(found.get("data_points", "")) > LINKED:
+            found.pop("data_points", None)
         if source != DATASETS[0]:
             found["dataset"] = str(source)
         if source == TABLE and target:
@@ -115,9 +129,9 @@ class DataForm:
         language = self.page.language
 
         def own(source: str) -> list[Any]:
-            return [gr.update(visible=source == TABLE), gr.update(visible=source != TABLE)]
+            return [gr.update(visible=shown) for shown in (source == TABLE, source == DRAWN, source != TABLE)]
 
-        self.source.change(own, [self.source], [self.own, self.look], queue=False, **_QUIET)
+        self.source.change(own, [self.source], [self.own, self.board, self.look], queue=False, **_QUIET)
         # In the queue: outside it Gradio shows no toast.
         own_table = [self.file, self.target, self.leave_out, language, *self.form.inputs]
         self.file.change(self._uploaded, own_table, [self.target, self.leave_out, self.report], **_QUIET)
@@ -126,6 +140,7 @@ class DataForm:
         self.look.expand(self._previewed, built_in, self.preview, **_QUIET)
         for widget in (self.source, self.form.widgets["rows"], self.form.widgets["noise"], self.form.widgets["seed"]):
             widget.change(self._previewed, built_in, self.preview, trigger_mode="always_last", **_QUIET)
+        self.drawing.release(self._previewed, built_in, self.preview, trigger_mode="always_last", **_QUIET)
         language.change(self._aimed, own_table, [self.leave_out, self.report], **_QUIET)
         language.change(self._previewed, built_in, self.preview, **_QUIET)
 
@@ -178,7 +193,7 @@ class DataForm:
         from bigmodel.datasets.doctor import describe
 
         try:
-            return doctor.view(describe(load(Source(self.form.read(settings, dataset=source)))), language)
+            return doctor.view(describe(load(self.read([source, None, None, None, *settings]))), language)
         except BigModelError as error:
             return doctor.failed(error, language)
 

@@ -16,12 +16,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 
+from bigmodel.datasets import DRAWN
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.ui.data import TABLE
 from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import say, word
 
-LONGEST = 4000
+LONGEST = 8000
 """Characters of a query that are looked at, and `MOST` settings in it."""
 MOST = 100
 
@@ -77,8 +78,9 @@ class Share:
                 query = written_query(self.tab, parts, values)
             except BigModelError as error:
                 raise gr.Error(word(error, language), print_exception=False) from None
-            table = " " + say("link.table", language) if f"dataset={TABLE}" in query.split("&") else ""
-            shown = {name: say(f"link.{name}", language) + table for name in ("copied", "by_hand")}
+            lacks = behind(query)
+            more = " " + say(lacks, language) if lacks else ""
+            shown = {name: say(f"link.{name}", language) + more for name in ("copied", "by_hand")}
             # Pressed twice is two presses: the page acts on what has changed.
             return {"query": query, **shown, "pressed": time.time_ns() // 1_000_000}
 
@@ -122,6 +124,14 @@ def written_query(tab: str, parts: tuple[Part, ...], values: tuple[Any, ...]) ->
         found |= part.told(values[:count])
         values = values[count:]
     return urlencode(found, safe=",")
+
+
+def behind(query: str) -> str:
+    """What a link could not take along: the key of a sentence, or ""."""
+    told = parsed(query)
+    if told.get("dataset") == TABLE:
+        return "link.table"
+    return "link.drawing" if told.get("dataset") == DRAWN and "data_points" not in told else ""
 
 
 def connect(opened: Any, page: Page) -> None:

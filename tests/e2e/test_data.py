@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_train import choose, press
+from tests.e2e.test_train import choose, fill, press
 
 
 def upload(page: Page, file: Path, tab: str = "train") -> None:
@@ -61,3 +61,44 @@ def test_a_built_in_set_can_be_looked_at(open_page) -> None:
     expect(page.locator("#train-data-preview")).to_contain_text("1,000 rows")
     choose(page, "train-data-dataset", "Iris")
     expect(page.locator("#train-data-preview")).to_contain_text("virginica")
+
+
+def spray(page: Page, right: float, up: float) -> None:
+    """Hold the pointer over a place of the square and move it about, as a person draws a cloud."""
+    frame = page.locator("#train-data-points canvas").bounding_box()
+    x, y = frame["x"] + right * frame["width"], frame["y"] + (1 - up) * frame["height"]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for turn in range(4):
+        page.mouse.move(x + 30 * (turn % 2), y + 30 * (turn // 2), steps=12)
+    page.mouse.up()
+
+
+def test_two_clouds_are_drawn_and_told_apart(open_page) -> None:
+    """An example is there at once; after Clear two sprayed clouds are trained on, shown in the plane and told apart; a
+    reload brings the drawing back, and Undo takes the last cloud away."""
+    page = open_page()
+    choose(page, "train-data-dataset", "Draw your own")
+    said = page.locator("#train-data-points .drawing-count")
+    expect(said).to_contain_text("200 of at most 2,000 points")
+    page.get_by_role("button", name="Clear", exact=True).first.click()
+    expect(said).to_contain_text("Empty")
+    page.locator("#train-data-points canvas").scroll_into_view_if_needed()
+    spray(page, 0.2, 0.2)
+    page.locator("#train-data-points label", has_text="B").click()
+    spray(page, 0.75, 0.75)
+    expect(said).to_contain_text("B ")
+    fill(page, "train-epochs", "40")
+    press(page, "train-start")
+    expect(page.locator("#train-status")).to_contain_text("Epoch 40 of 40")
+    assert float(page.locator("#train-scores .cards b").first.inner_text()) > 0.9
+    names = page.evaluate("document.querySelector('#train-boundary .chart-plot').data.map(trace => trace.name)")
+    assert names[-2:] == ["A", "B"]
+    drawn = said.inner_text()
+    page.reload()
+    expect(said).to_have_text(drawn)
+    page.locator("#train-data-points label", has_text="B").click()
+    spray(page, 0.75, 0.3)
+    expect(said).not_to_have_text(drawn)
+    page.get_by_role("button", name="Undo", exact=True).first.click()
+    expect(said).to_have_text(drawn)

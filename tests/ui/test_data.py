@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,28 @@ def test_built_in_sets_are_previewed_in_both_languages(form: DataForm) -> None:
         shown = form._previewed("iris", language, *settings(form))
         assert shown["facts"] == say("doctor.facts", language, rows=150, columns=5, target="class")
     assert form._previewed(TABLE, "en", *settings(form)) is None
+
+
+def test_a_drawing_is_part_of_the_choice(form: DataForm) -> None:
+    """The points of the square are the config's where the drawn set is chosen, and only there; an empty square is told;
+    a run of other data that is opened again leaves the square alone."""
+    place = list(form.form.widgets).index("points")
+    values = settings(form)
+    drawn = form.read(["drawn", None, None, [], *values])
+    assert drawn.config.points == form.drawing.value
+    assert data.load(drawn).classes == ("A", "B")
+    moons = form.read(["moons", None, None, [], *values])
+    assert moons.config.points == ""
+    assert form.show(drawn)[form.inputs.index(form.drawing)]["value"] == form.drawing.value
+    assert "value" not in form.show(moons)[form.inputs.index(form.drawing)]
+    values[place] = ""
+    with pytest.raises(DataError, match="has 0 points"):
+        form.read(["drawn", None, None, [], *values])
+    assert form._previewed("drawn", "en", *values)["findings"][0][0] == "bad"
+
+
+def test_the_square_speaks_both_languages(form: DataForm) -> None:
+    """All that stands on the square comes with its label, in the language of the page."""
+    for language in LANGUAGES:
+        update = form.page.switch(language)[form.page.worded.index(form.drawing)]
+        assert json.loads(update["label"])["undo"] == say("datasets.drawing.undo", language)

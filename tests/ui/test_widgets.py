@@ -20,8 +20,9 @@ from bigmodel.ui.widgets import Form, Page
 from bigmodel.ui.words import LANGUAGES, dictionary, say, word
 
 CONFIGS = (TrainConfig, CompareConfig, GenerateConfig, TranscribeConfig, DatasetConfig)
-# What has no widget: the data set has a menu of its own, the rivals are as many as the page has room for.
-ELSEWHERE = {"dataset", "candidates"}
+# What has no widget of a form: the data set has a menu of its own and a square to draw on, the rivals are as many as
+# the page has room for.
+ELSEWHERE = {"dataset", "points", "candidates"}
 
 
 def form(config: type) -> Form:

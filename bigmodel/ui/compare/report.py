@@ -92,7 +92,7 @@ def _settings(config: CompareConfig, source: Source, language: str) -> Iterator[
     name = source.file.replace("\\", "/").rsplit("/", 1)[-1] or source.config.dataset
     yield strings["datasets.dataset.label"], strings.get(f"dataset.{name}", name)
     for f in fields(source.config):
-        if f.name != "dataset":
+        if f.name not in ("dataset", "points"):
             label = strings.get(f"datasets.{f.name}.label", f.name)
             yield label, written(getattr(source.config, f.name))
     for f in fields(config):

@@ -176,7 +176,7 @@ def settings(run: Kept, language: str) -> str:
     told += [mark_words(change.field, change.value, language) for change in config.changes[:3]]
     if (origin := run.recipe.get("origin")) is not None:
         told.insert(0, say("earlier.fork", language, number=origin.epoch))
-    told += changed(source.config, "datasets", language, ("dataset",)) if source else []
+    told += changed(source.config, "datasets", language, ("dataset", "points")) if source else []
     return ", ".join(told) or say("earlier.defaults", language)
 
 
