@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import asyncio
 import inspect
 import re
@@ -36,6 +37,9 @@ def words_of(component: dict[str, Any]) -> list[str]:
     """What a person reads of a component as the browser is told of it."""
     props = component["props"]
     found = [props.get(name) for name in SHOWN]
+    if str(found[0]).startswith("{"):
+        # A component of many words has them all in its label.
+        found[:1] = json.loads(found[0]).values()
     if component["type"] in ("button", "markdown"):
         found.append(props.get("value"))
     return [text for text in found if text]
