@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import asyncio
 import inspect
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,13 +34,15 @@ def handlers(demo: Any, name: str) -> list[Any]:
     return [fn.fn for fn in demo.fns.values() if getattr(fn.fn, "__name__", "") == name]
 
 
+def apart(texts: Iterable[str | None]) -> list[str | None]:
+    """The words of components; one of many words has them all in its label, as JSON."""
+    return [word for text in texts for word in (json.loads(text).values() if text and text[0] == "{" else [text])]
+
+
 def words_of(component: dict[str, Any]) -> list[str]:
     """What a person reads of a component as the browser is told of it."""
     props = component["props"]
-    found = [props.get(name) for name in SHOWN]
-    if str(found[0]).startswith("{"):
-        # A component of many words has them all in its label.
-        found[:1] = json.loads(found[0]).values()
+    found = apart(props.get(name) for name in SHOWN)
     if component["type"] in ("button", "markdown"):
         found.append(props.get("value"))
     return [text for text in found if text]
@@ -84,7 +87,7 @@ def test_switch_of_language_reaches_every_word(demo: Any, config: dict[str, Any]
     for part in config["components"]:
         if words_of(part) and part["props"].get("elem_id") not in drawn:
             update = there[outputs.index(part["id"])]
-            said = [value for name, value in update.items() if name in (*SHOWN, "value")]
+            said = apart(value for name, value in update.items() if name in (*SHOWN, "value"))
             assert said, part["props"].get("elem_id")
             assert all(text in chinese.values() for text in said)
             assert all(re.search(r"[\u4e00-\u9fff]", text) or text in same for text in said), said
