@@ -14,7 +14,7 @@ import pytest
 
 from bigmodel.errors import DataError, ModelError
 from bigmodel.recipes import speech_en
-from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, measure, network, scores, sounds, voices, words
+from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, alone, measure, network, scores, sounds, voices, words
 
 SHIPPED = Path(speech_en.__file__).parents[2] / "pretrained" / "speech-en"
 
@@ -306,3 +306,42 @@ def test_without_a_program_no_line_is_spoken(monkeypatch: pytest.MonkeyPatch) ->
     """Where nothing is installed that speaks, the recipe goes on with human speech alone."""
     monkeypatch.setattr(voices.shutil, "which", lambda name: None)
     assert list(voices.speak(5, ["hello"], seed=1)) == []
+
+
+def test_digits_are_cut_where_they_stand() -> None:
+    """Of a recording of the shipped model's own kind, each digit comes out with its own sound, between the pauses."""
+    import soundfile
+
+    samples, _ = soundfile.read(SHIPPED / "example.flac", dtype="int16")
+    clip = sounds.Clip("an4", "voice", measure.EXAMPLE, samples)
+    cut = [found for found in alone.digits([clip], str(SHIPPED)) if found]
+    assert [(found.corpus, found.speaker, found.text) for found in cut] == [
+        ("an4 digits", "voice", word) for word in ("four", "six", "one", "two")
+    ]
+    assert all(0.15 < found.seconds < 1.0 for found in cut)
+    # Each is a stretch of the recording, in order.
+    places = [bytes(samples.tobytes()).find(found.samples.tobytes()) for found in cut]
+    assert places == sorted(places)
+    assert -1 not in places
+
+
+def test_a_stretch_of_one_changes_nothing_and_another_moves_time_and_pitch() -> None:
+    """At stretch and tempo 1 the features stay; a tone moves to another bin, a row gets longer and its mask with it."""
+    import torch
+
+    class Fixed:
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+        def uniform(self, low: float, high: float, size: tuple[int, ...] | None = None) -> object:
+            return np.full(size, self.value) if size else self.value
+
+    features, mask = torch.zeros(2, 40, 80), torch.ones(2, 40, dtype=torch.long)
+    features[:, :, 40], mask[1, 20:] = 1.0, 0
+    same, kept = speech_en.warped(features, mask, Fixed(1.0))  # type: ignore[arg-type]
+    torch.testing.assert_close(same, features, atol=1e-3, rtol=0)
+    assert torch.equal(kept, mask)
+    moved, longer = speech_en.warped(features, mask, Fixed(1.1))  # type: ignore[arg-type]
+    assert moved.shape == (2, 44, 80)
+    assert longer.sum(-1).tolist() == [44, 22]
+    assert int(moved[0, 10].argmax()) < 40

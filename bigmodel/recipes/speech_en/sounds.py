@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
-WEIGHTS = {"an4": 3.0, "fsdd": 5.0, "speechocean762": 0.9, "synthetic": 0.6}
+WEIGHTS = {"an4": 3.0, "an4 digits": 4.0, "fsdd": 4.0, "speechocean762": 0.9, "synthetic": 0.6}
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
 SPEEDS = ((5, 6), (8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8), (6, 5))
@@ -183,7 +183,7 @@ def resampled(wave: Wave, old: int, new: int) -> Wave:
 def make(item: Item, clips: list[Clip], rng: np.random.Generator, easy: bool = False) -> tuple[Wave, str]:
     """Samples (n,) and text of one item: other speed, pauses, a room, a narrow band, noise, another loudness."""
     speed = (1, 1) if easy else SPEEDS[rng.integers(len(SPEEDS))]
-    parts = [_quiet(rng.uniform(0.1, 0.6))]
+    parts = [_quiet(_pause(rng))]
     for number, index in enumerate(item.clips):
         if number:
             parts.append(_quiet(0.05 + rng.exponential(0.25)))
@@ -191,9 +191,14 @@ def make(item: Item, clips: list[Clip], rng: np.random.Generator, easy: bool = F
         if speed != (1, 1):
             clip = resampled(clip, *speed)
         parts.append(clip * np.float32(10 ** (rng.uniform(-4, 4) / 20)))
-    parts.append(_quiet(rng.uniform(0.1, 0.6) if item.clips else item.seconds))
+    parts.append(_quiet(_pause(rng) if item.clips else item.seconds))
     wave = np.concatenate(parts)[: int(RATE * (LONGEST + 6))]
     return _disturbed(wave, rng, easy), " ".join(clips[i].text for i in item.clips)
+
+
+def _pause(rng: np.random.Generator) -> float:
+    """Seconds of silence before and after: mostly short, now and then long."""
+    return float(min(1.5, 0.1 + rng.exponential(0.25)))
 
 
 def _quiet(seconds: float) -> Wave:
@@ -203,8 +208,8 @@ def _quiet(seconds: float) -> Wave:
 def _disturbed(wave: Wave, rng: np.random.Generator, easy: bool) -> Wave:
     """Room, band and noise, all in the frequency domain: one transform there and one back.
 
-    There is nearly always some noise: the features are normalised over a row, and digital silence beside speech (the
-    logarithm of nothing) would squeeze all that is speech into a corner.
+    Most rows have some noise. The features are normalised over a row, and digital silence beside speech (the logarithm
+    of nothing) squeezes all that is speech into a corner: some rows must be so, for microphones that cut noise off.
     """
     size = 1 << int(len(wave) - 1).bit_length()
     freqs = np.fft.rfftfreq(size, 1 / RATE).astype(np.float32)
@@ -212,7 +217,7 @@ def _disturbed(wave: Wave, rng: np.random.Generator, easy: bool) -> Wave:
     spectrum = np.fft.rfft(wave, size)
     if not easy and rng.random() < 0.1:
         spectrum = spectrum * _room(rng, size)
-    if easy or rng.random() < 0.95 or loud == 0:
+    if easy or rng.random() < 0.8 or loud == 0:
         tilt = (np.maximum(freqs, 50) / 1000) ** -rng.uniform(0, 1)  # from white to pink-and-darker noise
         noise = np.fft.rfft(rng.standard_normal(size).astype(np.float32)) * tilt
         power = float(np.sqrt(np.mean(np.abs(noise) ** 2) / size)) + 1e-9

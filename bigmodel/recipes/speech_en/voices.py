@@ -21,7 +21,7 @@ def _list(words: str) -> tuple[str, ...]:
 
 
 FLITE = ("awb", "kal16", "rms", "slt")
-ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-us")
+ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gbclan", "en-us")
 VARIANTS = _list(
     "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Andy Annie Alicia Michael Mike aunty belinda benjamin caleb "
     "david ed edward grandpa iven john linda max norbert paul quincy rob shelby steph travis victor zac"
