@@ -137,14 +137,17 @@ def begin_from(folder: str, model: torch.nn.Module) -> None:
 
 
 def load_state(folder: Path, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Any]:
-    """Bring model and optimizers back to the saved state and return its notes; nothing saved: nothing changes, {}."""
+    """Bring model and optimizers back to the saved state and return its notes; nothing saved: nothing changes, {}.
+    Raises ModelError where what is saved is of another shape."""
     path = folder / "state.safetensors"
     if not path.exists():
         return {}
     tensors = load_file(path)
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}, strict=False
-    )
+    own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    try:
+        model.load_state_dict(own, strict=False)
+    except RuntimeError:
+        raise ModelError("recipe.checkpoint_shape", folder=folder) from None
     for i, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in tensors.items():

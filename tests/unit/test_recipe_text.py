@@ -94,6 +94,13 @@ def test_resumes_to_the_same_weights(english: Path, tmp_path: Path, monkeypatch:
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+def test_a_checkpoint_of_another_shape_is_named(english: Path, tmp_path: Path) -> None:
+    """Going on with other widths than those of the checkpoint is one sentence, not torch's list of sizes."""
+    list(cook(tiny(TextEnConfig, english, tmp_path, steps=1)))
+    with pytest.raises(ModelError, match="another shape"):
+        list(cook(tiny(TextEnConfig, english, tmp_path, steps=2, width=32)))
+
+
 def test_the_next_edition_begins_where_the_last_ended(english: Path, tmp_path: Path) -> None:
     """--start takes weights and tokenizer over, and the card tells of both trainings; a wrong folder or shape is one
     sentence."""

@@ -75,7 +75,8 @@ def _levels(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Loudness every 10 ms over 30 ms, in decibels."""
     power = samples.astype(np.float32)[: len(samples) // HOP * HOP].reshape(-1, HOP) ** 2
     smooth = np.convolve(power.mean(1), np.ones(3) / 3, "same")
-    return (10 * np.log10(smooth + 1)).astype(np.float32)
+    level: NDArray[np.float32] = (10 * np.log10(smooth + 1)).astype(np.float32)
+    return level
 
 
 def _trimmed(samples: NDArray[np.int16]) -> NDArray[np.int16]:
