@@ -1,6 +1,7 @@
 """The command line: every job of the page without a browser, with the same settings and the same events.
 
     python -m bigmodel train --dataset article
+    python -m bigmodel predict NETWORK.zip rows.csv
     python -m bigmodel compare --rates 0.001,0.01,0.1 --json
     python -m bigmodel finders --out FINDERS.md
     python -m bigmodel generate --prompt "I love" --seed 1
@@ -43,7 +44,7 @@ RECIPES = {
 
 
 # For a person: what is only of interest to a program, and what stands on one line with what follows.
-SILENT = ("opening", "progress")
+SILENT = ("opening", "progress", "reading")
 INLINE = ("asked", "piece")
 
 
@@ -230,18 +231,22 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     _add_data(sub)
     add_config(sub, TrainConfig)
     sub.add_argument("--export", default="", metavar="FOLDER", help=say("cli.export"))
+    sub.add_argument("--save", default="", metavar="FILE.zip", help=say("cli.save"))
 
 
 def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.datasets import DatasetConfig
     from bigmodel.export import curve, files
     from bigmodel.networks import build
+    from bigmodel.saved.archive import check_place
     from bigmodel.train import Epoch, TrainConfig, judge, train
 
     config = read_config(parsed, TrainConfig)
     data = _data(parsed)
     # Before anything is trained: what cannot be written is told at once.
     taken = files(config, read_config(parsed, DatasetConfig), data) if parsed.export else {}
+    if parsed.save:
+        check_place(Path(parsed.save))
     stack = build(config, data)
     epochs = []
     for event in _until_interrupted(train(config, stack, data)):
@@ -249,7 +254,51 @@ def _train(parsed: argparse.Namespace) -> Iterator[Any]:
         yield event
     if parsed.export:
         _save(Path(parsed.export), {**taken, "curve.csv": curve(epochs)})
-    yield Result({"test": asdict(judge(stack, data)), "dataset": data.name, "config": asdict(config)})
+    scores = judge(stack, data)
+    if parsed.save:
+        _keep(parsed, config, data, stack, epochs, scores)
+    yield Result({"test": asdict(scores), "dataset": data.name, "config": asdict(config)})
+
+
+def _keep(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epochs: list[Any], scores: Any) -> None:
+    """Save the network of a training."""
+    from bigmodel.datasets import DatasetConfig
+    from bigmodel.saved import marks_of, model_of, save
+
+    last = epochs[-1] if epochs else None
+    back = last is not None and config.patience and last.best is not None
+    number = (last.best if back else last.number) if last else 0
+    source = None if parsed.table else read_config(parsed, DatasetConfig)
+    marks = {"test": marks_of(scores, number)}
+    save(model_of(config, data, stack, number, source=source, scores=marks), parsed.save)
+
+
+def _add_predict(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("network", metavar="NETWORK.zip", help=say("cli.predict.saved"))
+    sub.add_argument("rows", metavar="FILE", help=say("cli.predict.rows"))
+    sub.add_argument("--out", default="", metavar="FILE.csv", help=say("cli.predict.out"))
+
+
+def _predict(parsed: argparse.Namespace) -> Iterator[Any]:
+    from bigmodel.datasets.table import reading_rows
+    from bigmodel.predict import Shortened, as_csv, listed, measured, predicting, summary
+    from bigmodel.saved import load
+    from bigmodel.saved.archive import check_place, write
+
+    if parsed.out:
+        check_place(Path(parsed.out))
+    model = load(parsed.network)
+    rows, more = yield from reading_rows(parsed.rows)
+    if more:
+        yield Shortened(len(rows))
+    found = yield from predicting(model, rows)
+    yield from listed(found)
+    told = measured(model, rows, found)
+    if told is not None:
+        yield told
+    if parsed.out:
+        write(Path(parsed.out), as_csv(rows, found).encode("utf-8-sig"))
+    yield Result({**asdict(summary(found)), "accuracy": told.accuracy if told else None, "network": parsed.network})
 
 
 def _save(folder: Path, found: dict[str, str]) -> None:
@@ -465,6 +514,7 @@ def _recipe(parsed: argparse.Namespace) -> Iterator[Any]:
 
 JOBS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Iterator[Any]]]] = {
     "train": (_add_train, _train),
+    "predict": (_add_predict, _predict),
     "compare": (_add_compare, _compare),
     "finders": (_add_finders, _finders),
     "generate": (_add_generate, _generate),

@@ -230,7 +230,7 @@ def read_table(path: str) -> Table:
 
 def read_rows(path: str) -> Any:
     """Rows to be predicted, from the same kinds of files, without a target and however few: a DataFrame of text cells
-    for `Dataset.prepare`."""
+    for `Dataset.prepare`. Of a file of many rows the first ones."""
     from bigmodel.datasets.table import read_rows
 
     return read_rows(path)

@@ -25,6 +25,10 @@ MOST_ROWS = 50_000
 MOST_COLUMNS = 500
 MOST_CELLS = 4_000_000
 """Rows × columns that are kept."""
+MOST_PREDICTED = 1_000_000
+"""Rows × columns that are read to be predicted."""
+EVERY = 2**62
+"""As many rows of a file as it has, in their order."""
 
 NO_NUMBER = {"none", "nil", "-", "--", "无", "缺失"}
 """Gaps among numbers; among words they may well be a class."""
@@ -52,7 +56,8 @@ def reading(path: str) -> Generator[Reading, None, Table]:
     """See `bigmodel.datasets.read_table`; an event now and then, so that whoever waits can be told or can leave."""
     sheet = open_sheet(_there(path), MOST_ROWS)
     notices = [notice(key, **values) for key, values in sheet.said]
-    sample, rows = _header(sheet, notices)
+    names, rows = _header(sheet, notices)
+    sample = _Sample(names)
     for row in rows:
         sample.add(row)
         if sample.seen % _OFTEN == 0:
@@ -64,11 +69,11 @@ def reading(path: str) -> Generator[Reading, None, Table]:
         yield Reading("columns", k, len(sample.names))
         typed[name] = _typed([row[k] for row in body], sheet.comma)
     _tell(typed, notices)
-    names, types = tuple(typed), tuple(column.kind for column in typed.values())
+    columns, types = tuple(typed), tuple(column.kind for column in typed.values())
     values = pd.DataFrame({name: column.values for name, column in typed.items()})
     cells = pd.DataFrame({name: column.shown for name, column in typed.items()})
-    target = _guess(names, types, values)
-    return Table(names, types, len(body), target, tuple(notices), values, cells, sheet.comma)
+    target = _guess(columns, types, values)
+    return Table(columns, types, len(body), target, tuple(notices), values, cells, sheet.comma)
 
 
 def read(path: str) -> Table:
@@ -76,16 +81,26 @@ def read(path: str) -> Table:
     return drain(reading(path))
 
 
+def reading_rows(path: str) -> Generator[Reading, None, tuple[pd.DataFrame, bool]]:
+    """See `bigmodel.datasets.read_rows`; an event now and then, and at the end also whether the file has more rows."""
+    sheet = open_sheet(_there(path), EVERY)
+    names, rows = _header(sheet, [])
+    room, kept, more = max(1, min(MOST_ROWS, MOST_PREDICTED // len(names))), list[list[str]](), False
+    for row in rows:
+        more = len(kept) == room
+        if more:
+            break
+        kept.append([row[k] if k < len(row) else "" for k in range(len(names))])
+        if len(kept) % _OFTEN == 0:
+            yield Reading("rows", len(kept))
+    if not kept:
+        raise DataError("data.header_only", columns=len(names))
+    return pd.DataFrame(kept, columns=names, dtype=object), more
+
+
 def read_rows(path: str) -> pd.DataFrame:
     """See `bigmodel.datasets.read_rows`."""
-    sheet = open_sheet(_there(path), MOST_ROWS)
-    sample, rows = _header(sheet, [])
-    for row in rows:
-        sample.add(row)
-    if not sample.seen:
-        raise DataError("data.header_only", columns=sample.width)
-    columns = zip(*sample.rows, strict=True)
-    return pd.DataFrame({n: pd.Series(c, dtype=object) for n, c in zip(sample.names, columns, strict=True)})
+    return drain(reading_rows(path))[0]
 
 
 class _Column(NamedTuple):
@@ -148,8 +163,8 @@ def _there(path: str) -> Path:
     return Path(path)
 
 
-def _header(sheet: Sheet, notices: list[Notice]) -> tuple[_Sample, Iterator[list[str]]]:
-    """A sample with names for the columns, none twice and none empty, and the rows that are to be looked at."""
+def _header(sheet: Sheet, notices: list[Notice]) -> tuple[list[str], Iterator[list[str]]]:
+    """The names of the columns, none twice and none empty, and the rows that are to be looked at."""
     first = next(sheet.rows, None)
     if first is None:
         raise DataError("data.empty")
@@ -175,7 +190,7 @@ def _header(sheet: Sheet, notices: list[Notice]) -> tuple[_Sample, Iterator[list
     unnamed = [name for name, given in zip(names, first, strict=True) if not given]
     if unnamed and len(unnamed) < len(names):
         notices.append(notice("unnamed", columns=some(unnamed)))
-    return _Sample(names), rows
+    return names, rows
 
 
 def _typed(cells: list[str], comma: bool) -> _Column:
