@@ -167,7 +167,7 @@ def doubts(model: Model, rows: pd.DataFrame) -> tuple[list[tuple[str, ...]], lis
             gaps = (~(days(told).abs() <= HUGE)).tolist()
         else:
             gaps = [text is None for text in told]
-        for k in np.flatnonzero(gaps):
+        for k in np.flatnonzero(gaps).tolist():
             filled[k].append(name)
         if entry["kind"] == "category":
             known = {*entry["values"], None}
@@ -237,9 +237,8 @@ def as_csv(rows: pd.DataFrame, found: Predictions) -> str:
     for cells, row in zip(rows.itertuples(index=False, name=None), listed(found), strict=True):
         numbers = (row.probability, row.low, row.high, *row.probabilities)
         told = ("; ".join(row.filled), "; ".join(row.unknown))
-        writer.writerow(
-            [*("" if c is None else c for c in cells), row.prediction, *(f"{v:.6g}" for v in numbers), *told]
-        )
+        shown = ("" if cell is None else cell for cell in cells)
+        writer.writerow([*shown, row.prediction, *(f"{value:.6g}" for value in numbers), *told])
     return out.getvalue()
 
 

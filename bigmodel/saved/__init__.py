@@ -155,7 +155,7 @@ def _tensors(file: str, content: bytes, network: Mapping[str, Any]) -> dict[str,
     from bigmodel.networks import plain
 
     try:
-        tensors = tensors_of(content)
+        tensors: dict[str, Any] = tensors_of(content)
     except (SafetensorError, KeyError, ValueError, RuntimeError):
         raise ModelError("saved.weights", file=file) from None
     with torch.device("meta"):  # a network of sizes without numbers

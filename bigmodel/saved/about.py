@@ -131,8 +131,9 @@ def _number(value: object) -> bool:
 
 
 def _names(value: object) -> bool:
-    right = isinstance(value, list) and 2 <= len(value) <= MOST_CLASSES and all(isinstance(v, str) for v in value)
-    return right and len(set(value)) == len(value)  # type: ignore[arg-type]
+    if not isinstance(value, list) or not 2 <= len(value) <= MOST_CLASSES:
+        return False
+    return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
 
 
 def _seeds(value: object) -> bool:

@@ -47,9 +47,7 @@ x = torch.zeros(1, about["network"]["features"])
 """
 
 _SOFTMAX = "p = torch.softmax(network(x), 1)[0]\n"
-_CUT = (
-    "p = network(x)[0].clamp(min=0)  # trained with squared error: an output is itself an estimate\np = p / p.sum()\n"
-)
+_CUT = "p = network(x)[0].clamp(min=0)  # by squared error an output is itself an estimate\np = p / p.sum()\n"
 _PRINT = 'print({name: round(float(share), 4) for name, share in zip(about["classes"], p)})\n'
 
 

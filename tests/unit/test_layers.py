@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bigmodel"
 HEAVY = ("torch", "torchaudio", "transformers", "sklearn", "gradio", "pandas")
 
-JOBS = ("train", "compare", "generate", "transcribe")
+JOBS = ("train", "predict", "compare", "generate", "transcribe")
 LEAVES = (
     "errors",
     "config",

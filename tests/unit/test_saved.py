@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import subprocess
@@ -92,7 +93,7 @@ def test_the_card_loads_it_without_this_package(dataset: str, settings: dict[str
     done = subprocess.run([sys.executable, "load.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     fills = [(entry["fill"] - entry["mean"]) / entry["scale"] for entry in model.recipe["columns"]]
     ours = predict(model.stack, torch.tensor([fills]))[0, 0].tolist()
-    assert eval(done.stdout) == pytest.approx(dict(zip(model.classes, ours, strict=True)), abs=1e-3)
+    assert ast.literal_eval(done.stdout) == pytest.approx(dict(zip(model.classes, ours, strict=True)), abs=1e-3)
 
 
 def test_the_weights_have_the_names_of_the_plain_module(kept: dict[str, bytes]) -> None:
@@ -226,7 +227,7 @@ def test_a_model_json_that_lies_is_one_sentence(kept: dict[str, bytes], written:
         with pytest.raises(ModelError, match=said):
             load(written(**told(kept, **changes)))
     for content in (b"{", b"[1]", b"[" * 100_000, b'{"a": NaN}', b"\xff"):
-        with pytest.raises(ModelError, match="no JSON|holds no network"):
+        with pytest.raises(ModelError, match=r"no JSON|holds no network"):
             load(written(**{"model.json": content}))
 
 
@@ -235,9 +236,8 @@ def test_a_network_too_large_for_the_machine_is_refused(written: Callable[..., P
     about = json.loads(kept["model.json"])
     columns = [{**about["preprocessing"]["columns"][0], "column": f"c{k}"} for k in range(20_000)]
     large = {**about["network"], "features": 20_000, "widths": [1024] * 8}
-    changed = told(
-        kept, network=large, seeds=list(range(16)), preprocessing={**about["preprocessing"], "columns": columns}
-    )
+    recipe = {**about["preprocessing"], "columns": columns}
+    changed = told(kept, network=large, seeds=list(range(16)), preprocessing=recipe)
     with pytest.raises(ConfigError):
         load(written(**changed))
 
