@@ -236,7 +236,7 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
 
 def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.datasets import DatasetConfig
-    from bigmodel.export import curve, files
+    from bigmodel.export import Training, check, curve, files
     from bigmodel.networks import build
     from bigmodel.saved.archive import check_place
     from bigmodel.train import Epoch, TrainConfig, judge, train
@@ -244,16 +244,18 @@ def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     config = read_config(parsed, TrainConfig)
     data = _data(parsed)
     # Before anything is trained: what cannot be written is told at once.
-    taken = files(config, read_config(parsed, DatasetConfig), data) if parsed.export else {}
+    if parsed.export:
+        check(data)
     if parsed.save:
         check_place(Path(parsed.save))
     stack = build(config, data)
-    epochs = []
+    epochs: list[Epoch] = []
     for event in _until_interrupted(train(config, stack, data)):
         epochs += [event] if isinstance(event, Epoch) else []
         yield event
     if parsed.export:
-        _save(Path(parsed.export), {**taken, "curve.csv": curve(epochs)})
+        done = Training(config, read_config(parsed, DatasetConfig), data, epochs[-1])
+        _save(Path(parsed.export), {**files(done), "curve.csv": curve(epochs)})
     scores = judge(stack, data)
     if parsed.save:
         _keep(parsed, config, data, stack, epochs, scores)

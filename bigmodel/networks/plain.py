@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU}
+NORMS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 def build(
@@ -33,8 +34,9 @@ def build(
     if architecture in ("cnn", "image_cnn"):
         return cnn(features, widths, classes, activation, normalisation, dropout, image=architecture == "image_cnn")
     if architecture == "transformer":
-        return Transformer(features, widths, classes, activation, dropout)
-    return Recurrent(architecture, widths, classes, normalisation, dropout)
+        return Transformer(features, widths, classes, ACTIVATIONS[activation], dropout)
+    kind, norm = nn.LSTM if architecture == "lstm" else nn.GRU, NORMS[normalisation](widths[-1])
+    return Recurrent(kind, widths, classes, norm, dropout)
 
 
 def mlp(
@@ -45,11 +47,10 @@ def mlp(
     Before a batch normalisation there is no bias: it would be taken away again with the mean.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
     for k, width in enumerate(widths, start=1):
         layers[f"hidden{k}"] = nn.Linear(features, width, bias=normalisation != "batch")
         if normalisation != "none":
-            layers[f"norm{k}"] = norms[normalisation](width)
+            layers[f"norm{k}"] = NORMS[normalisation](width)
         layers[f"bend{k}"] = ACTIVATIONS[activation]()
         if dropout:
             layers[f"dropout{k}"] = nn.Dropout(dropout)
@@ -97,32 +98,34 @@ def cnn(
 
 
 class Recurrent(nn.Module):
-    """An LSTM or a GRU that reads the features as a sequence, one number a step; its last state decides."""
+    """An LSTM or a GRU (`kind`) that reads the features as a sequence, one number a step; its last state decides."""
 
-    def __init__(self, kind: str, widths: tuple[int, ...], classes: int, normalisation: str, dropout: float) -> None:
+    def __init__(
+        self, kind: type[nn.LSTM | nn.GRU], widths: tuple[int, ...], classes: int, norm: nn.Module, dropout: float
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList()
         inputs = 1
         for width in widths:
-            self.layers.append((nn.LSTM if kind == "lstm" else nn.GRU)(inputs, width, batch_first=True))
+            self.layers.append(kind(inputs, width))
             inputs = width
-        norms = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-        self.norm = norms[normalisation](inputs)
+        self.norm = norm
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(inputs, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.unsqueeze(2)
-        for layer in self.layers:
-            x = self.dropout(layer(x)[0])
-        logits: torch.Tensor = self.output(self.norm(x[:, -1]))
+        states = x.T.unsqueeze(2)  # (steps, rows, 1)
+        for layer in self.layers[:-1]:
+            states = self.dropout(layer(states)[0])
+        last = self.dropout(self.layers[-1](states)[0][-1])
+        logits: torch.Tensor = self.output(self.norm(last))
         return logits
 
 
 class Block(nn.Module):
     """Attention among the tokens, then a small network on each; both add to what was there."""
 
-    def __init__(self, width: int, inner: int, activation: str, dropout: float) -> None:
+    def __init__(self, width: int, inner: int, bend: type[nn.Module], dropout: float) -> None:
         super().__init__()
         self.heads = heads(width)
         self.norm1 = nn.LayerNorm(width)
@@ -130,7 +133,7 @@ class Block(nn.Module):
         self.mix = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
         self.up = nn.Linear(width, inner)
-        self.bend = ACTIVATIONS[activation]()
+        self.bend = bend()
         self.down = nn.Linear(inner, width)
         self.dropout = nn.Dropout(dropout)
 
@@ -152,12 +155,14 @@ class Transformer(nn.Module):
     The first of `widths` is the length of these vectors; each of them is the inner width of one block.
     """
 
-    def __init__(self, features: int, widths: tuple[int, ...], classes: int, activation: str, dropout: float) -> None:
+    def __init__(
+        self, features: int, widths: tuple[int, ...], classes: int, bend: type[nn.Module], dropout: float
+    ) -> None:
         super().__init__()
         width, bound = widths[0], 1 / math.sqrt(widths[0])
         self.value = nn.Parameter(torch.empty(features, width).uniform_(-bound, bound))
         self.position = nn.Parameter(torch.empty(features, width).uniform_(-bound, bound))
-        self.blocks = nn.ModuleList(Block(width, inner, activation, dropout) for inner in widths)
+        self.blocks = nn.ModuleList(Block(width, inner, bend, dropout) for inner in widths)
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, classes)
 

@@ -63,16 +63,13 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
 
 def scripts(run: Run | None) -> dict[str, str]:
     """The script of a run as far as it came, with its data where that is an own table."""
-    from bigmodel.export import files
+    from bigmodel.export import Training, files
 
     shelf = run.shelf if run is not None else {}
     last = shelf.get("last")
     if last is None:
         raise RunError("train.no_network")
-    broken = any(member.diverged_at is not None for member in last.members)
-    if "origin" in shelf or last.ended == "time" or broken:
-        raise RunError("export.whole")
-    return files(shelf["config"], shelf["source"].config, shelf["data"], epochs=last.number)
+    return files(Training(shelf["config"], shelf["source"].config, shelf["data"], last, shelf.get("origin")))
 
 
 def table(run: Run | None) -> dict[str, str]:

@@ -1,0 +1,71 @@
+"""A training as one plain PyTorch script that makes the same curve, with nothing of this package in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bigmodel.export import data as rows
+from bigmodel.export import loop, network
+from bigmodel.export.plan import Plan, Training, plan
+
+_TEST = """# The test part stays sealed until it is asked for: python train.py --test
+if "--test" in sys.argv:
+    print("test accuracy", [measure(member.network, "test")[1] for member in members])
+"""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a script and a notebook are made of, in this order. Each is code that stands on what came before."""
+
+    imports: str
+    settings: str
+    data: str
+    network: str
+    loop: str
+    run: str
+
+
+def pieces(training: Training, *, notebook: bool = False) -> Pieces:
+    """The code of a training. In a notebook a table is looked for where the notebook runs."""
+    way, data = plan(training), training.data
+    place = 'Path("data.csv")' if notebook else 'Path(__file__).with_name("data.csv")'
+    parts = {
+        "settings": loop.settings(way),
+        "data": rows.code(training.source, data, place=place),
+        "network": network.code(way, data),
+        "loop": loop.definitions(way),
+        "run": loop.run(way),
+    }
+    code = "\n".join(parts.values())
+    used = [name for name in ("copy", "csv", "math") if f"{name}." in code] + ([] if notebook else ["sys"])
+    lines = [f"import {name}" for name in used] + (["from pathlib import Path"] if "Path(" in code else [])
+    lines += ["", "import numpy as np", "import torch", *rows.imports(data), "from torch import nn"]
+    lines += ["from torch.nn import functional as F", "", "torch.set_num_threads(1)"]
+    return Pieces("\n".join(lines).strip() + "\n", **parts)
+
+
+def script(training: Training) -> str:
+    """train.py."""
+    code = pieces(training)
+    body = (code.imports, code.settings, f"{code.data}\n", f"{code.network}\n", f"{code.loop}\n", code.run, _TEST)
+    return f'"""{title(training)}\n\n{about(plan(training))}"""\n\n' + "\n".join(body)
+
+
+def title(training: Training) -> str:
+    """What is learned, by what, in a line."""
+    name = {"upload": "own table", "drawn": "drawn points"}.get(training.data.name, training.data.name)
+    return f"{name}, {training.config.architecture}: the same network, starts and batches as in BigModel Lab."
+
+
+def about(way: Plan) -> str:
+    """How to run it, and what it does."""
+    several = " The losses are means over the seeds." if len(way.seeds) > 1 else ""
+    forks = len(way.stages) - 1
+    forked = (
+        f" It was forked {'once' if forks == 1 else f'{forks} times'}: the stages follow one another." if forks else ""
+    )
+    return (
+        "It prints the curve, an epoch a line; with --test it opens the test part too. It needs torch, numpy and\n"
+        f"scikit-learn.{several}{forked}\n"
+    )
