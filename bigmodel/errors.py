@@ -14,6 +14,7 @@ An error carries a key and values, not a sentence: the sentence stands once per 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def _english() -> dict[str, str]:
     return sentences
 
 
+def told(values: Mapping[str, object], strings: Mapping[str, str]) -> dict[str, object]:
+    """Values as a sentence says them: an option of a menu (`<field>.<option>`) goes by its name there."""
+    return {name: strings.get(f"{name}.{value}", value) for name, value in values.items()}
+
+
 class BigModelError(Exception):
     """One clear sentence for the person at the page: `key` finds it, `values` fill it."""
 
@@ -35,7 +41,7 @@ class BigModelError(Exception):
         self.values = values
 
     def __str__(self) -> str:
-        return _english().get(f"error.{self.key}", self.key).format_map(self.values)
+        return _english().get(f"error.{self.key}", self.key).format_map(told(self.values, _english()))
 
 
 class ConfigError(BigModelError):

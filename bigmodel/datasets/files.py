@@ -30,6 +30,9 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # Excel before 2007, and whatever Of
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BM")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
 """Bytes that hardly stand in a text."""
+_HIGH = bytes(range(128, 256))
+_PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
+"""A letter of a Chinese encoding of two bytes."""
 _CHUNK = 1 << 20
 
 
@@ -103,9 +106,9 @@ def _csv(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def _lines(path: Path) -> tuple[Iterator[str], tuple[tuple[str, dict[str, object]], ...]]:
-    """The lines of a text file, ends and all: UTF-8 or UTF-16 with or without a mark, GB 18030, else Latin-1.
+    """The lines of a text file, ends and all: UTF-8 or UTF-16 with or without a mark, GB 18030, Big5, else Latin-1.
 
-    A file that changes its encoding half-way is read line by line, each in its own.
+    A file that changes its encoding half-way is read line by line, each in its own. DataError where it is no text.
     """
     with path.open("rb") as file:
         start = file.read(4096)
@@ -115,9 +118,10 @@ def _lines(path: Path) -> tuple[Iterator[str], tuple[tuple[str, dict[str, object
     if _is_utf8(path):
         return _decoded(path, "utf-8-sig"), ()
     old, utf8, other = _old_encoding(path)
+    _check_text(path, old)
     if utf8 <= 0.1 * other:
         return _decoded(path, old), ()
-    names = {"gb18030": "GB 18030", "cp1252": "Latin-1"}
+    names = {"gb18030": "GB 18030", "big5hkscs": "Big5", "cp1252": "Latin-1"}
     return _each(path, old), (("mixed", {"lines": other, "encoding": names[old]}),)
 
 
@@ -144,6 +148,17 @@ def _each(path: Path, old: str) -> Iterator[str]:
             yield line.decode("utf-8" if _speaks_utf8(line, old) else old, errors="replace")
 
 
+def _check_text(path: Path, old: str) -> None:
+    """Refuse a file of hardly anything but high bytes: whatever the language, a table has commas, digits, line ends. In
+    Chinese they may be few between long texts."""
+    plain = whole = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            plain, whole = plain + len(chunk.translate(None, _HIGH)), whole + len(chunk)
+    if plain <= (0.1 if old == "cp1252" else 0.001) * whole:
+        raise DataError("data.binary", file=path.name)
+
+
 def _speaks_utf8(line: bytes, old: str) -> bool:
     """Whether a line is UTF-8 rather than `old`. Two bytes of GB 18030 may pass for one Latin letter of UTF-8, so there
     it takes a letter of three bytes, as Chinese has them."""
@@ -151,7 +166,7 @@ def _speaks_utf8(line: bytes, old: str) -> bool:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return old != "gb18030" or any(letter >= "\u0800" for letter in text)
+    return old in ("", "cp1252") or any(letter >= "\u0800" for letter in text)
 
 
 def _is_utf8(path: Path) -> bool:
@@ -174,8 +189,10 @@ def _is_utf8(path: Path) -> bool:
 
 def _old_encoding(path: Path) -> tuple[str, int, int]:
     """(encoding, lines in UTF-8, lines in it), plain ASCII left aside: GB 18030 if the lines that are not UTF-8 decode
-    as it and their high bytes come in pairs, as they do in Chinese; else Latin-1."""
+    as it and their high bytes come in pairs, as they do in Chinese; Big5 if nearly all letters are common ones of it,
+    and the second byte of some is a plain one; else Latin-1, where a letter with an accent stands among plain ones."""
     chinese, paired, high = True, 0, 0
+    letters: set[bytes] = set()
     lines = {"utf-8": 0, "unsure": 0, "other": 0}
     with path.open("rb") as file:
         for line in file:
@@ -186,9 +203,14 @@ def _old_encoding(path: Path) -> tuple[str, int, int]:
                 continue
             lines["other"] += 1
             chinese = chinese and _decodes(line, "gb18030")
+            letters.update(_PAIR.findall(line))
             runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", line)]
             paired, high = paired + sum(run for run in runs if run % 2 == 0), high + sum(runs)
-    if chinese and paired >= 0.7 * high:
+    plain = sum(letter[1] < 0x80 for letter in letters) / max(1, len(letters))
+    common = sum(0xA1 <= letter[0] <= 0xC6 and _decodes(letter, "big5hkscs") for letter in letters)
+    if common >= 0.8 * len(letters) and 0.15 <= plain <= 0.7:
+        return "big5hkscs", lines["utf-8"], lines["other"] + lines["unsure"]
+    if chinese and (paired >= 0.7 * high or (len(letters) >= 10 and plain <= 0.6)):
         return "gb18030", lines["utf-8"], lines["other"] + lines["unsure"]
     return "cp1252", lines["utf-8"] + lines["unsure"], lines["other"]
 

@@ -31,7 +31,13 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Wo
     names = [name if len(name) <= 16 else name[:15] + "…" for name in classes]
     ticks = {"tickmode": "array", "tickvals": list(range(len(classes))), "ticktext": names, "showgrid": False}
     down = {"autorange": "reversed", **ticks}
-    meta = {"caption": words["confusion.caption"], "note": words["confusion.note"], "clicks": True}
+    meta = {
+        "caption": words["confusion.caption"],
+        "note": words["confusion.note"],
+        "clicks": True,
+        "keys": words["confusion.keys"],
+        "cell": words["confusion.cell"],
+    }
     return draw(words["guess"], words["truth"], [cells], xaxis=ticks, yaxis=down, annotations=counts, meta=meta)
 
 

@@ -74,7 +74,7 @@ class Setting:
         """All that is wrong with these settings."""
         found = [BigModelError("train.batch_alone")] if self.normalisation == "batch" and self.batch == 1 else []
         if self.architecture in SEQUENTIAL and not self.widths:
-            found.append(BigModelError("train.no_layers", architecture=f"architecture.{self.architecture}"))
+            found.append(BigModelError("train.no_layers", architecture=self.architecture))
         try:
             check(self)
         except ConfigError as error:

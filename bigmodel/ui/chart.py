@@ -8,7 +8,8 @@ installed package: no CDN.
 A figure's `layout.meta` may carry a `caption`, a `note` (a line under the chart) and a `switch`: a list of looks of the
 same data, {"label", "title", "layout": {axis: changes}, "hidden": [numbers of traces]} each. The page shows a button
 per look and changes it by itself, also after the run: the data is there. With `clicks`, a click on a point triggers
-`select` with {"trace": its number, "place": [numbers of the point within it]}: numbers only.
+`select` with {"trace": its number, "place": [numbers of the point within it]}: numbers only. With `keys` as well, which
+says how, the cells of a matrix (the first trace) are reached by the arrow keys and chosen by Enter; `cell` words one.
 """
 
 from __future__ import annotations
@@ -90,6 +91,39 @@ function listen({meta}) {
         trigger('select', {trace: Number(point.curveNumber), place});
     });
 }
+// ---- the keyboard: a frame that goes from cell to cell of a matrix ----
+const mark = element.querySelector('.chart-mark'), spoken = element.querySelector('.chart-spoken');
+let cell = [0, 0];
+const matrix = () => props.value?.layout?.meta?.keys ? props.value.data[0].customdata : null;
+function point() {
+    const counts = matrix(), {xaxis, yaxis} = box._fullLayout || {};
+    mark.hidden = !(counts && xaxis && document.activeElement === box);
+    if (mark.hidden) return;
+    cell = cell.map(place => Math.max(0, Math.min(place, counts.length - 1)));
+    const [row, column] = cell, {layout} = props.value;
+    const edge = (axis, place) => axis._offset + axis.l2p(place);
+    const ends = (axis, place) => [edge(axis, place - 0.5), edge(axis, place + 0.5)].sort((a, b) => a - b);
+    const [left, right] = ends(xaxis, column), [top, bottom] = ends(yaxis, row);
+    Object.assign(mark.style, {left: left + 'px', top: top + 'px'});
+    Object.assign(mark.style, {width: right - left + 'px', height: bottom - top + 'px'});
+    const said = {truth: layout.yaxis.ticktext[row], guess: layout.xaxis.ticktext[column], count: counts[row][column]};
+    spoken.textContent = layout.meta.cell.replace(/{(\\w+)}/g, (whole, name) => said[name] ?? whole);
+}
+function reachable(meta) {
+    if (meta?.keys) box.tabIndex = 0; else box.removeAttribute('tabindex');
+    box.setAttribute('role', meta?.keys ? 'group' : 'img');
+    if (meta?.keys) box.setAttribute('aria-label', meta.caption + '. ' + meta.keys);
+}
+box.onkeydown = event => {
+    const ways = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}, way = ways[event.key];
+    const takes = event.key === 'Enter' || event.key === ' ';
+    if (!matrix() || event.target !== box || !(way || takes)) return;
+    event.preventDefault();
+    if (way) cell = cell.map((place, axis) => place + way[axis]);
+    point();
+    if (takes) trigger('select', {trace: 0, place: cell});
+};
+box.onfocus = box.onblur = point;
 let asked = false;
 async function draw() {
     asked = false;
@@ -108,6 +142,8 @@ async function draw() {
     }
     await Plotly.react(box, data, themed(layout));
     listen(layout);
+    reachable(layout.meta);
+    point();
     box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
     box.dataset.frame = figure.frame ?? '';
 }
@@ -122,12 +158,18 @@ schedule();
 
 
 _TEMPLATE = """<figure class="chart"><figcaption class="chart-head"><span class="chart-caption"></span>
-<span class="chart-switch" role="group"></span></figcaption><div class="chart-plot" role="img"></div>
+<span class="chart-switch" role="group"></span></figcaption><div class="chart-frame"><div class="chart-plot" role="img">
+</div><span class="chart-mark" hidden></span></div><span class="chart-spoken" role="status"></span>
 <p class="chart-note"></p></figure>"""
 
 _STYLE = """
 .chart { margin: 0; }
 .chart-plot { height: %dpx; width: 100%%; }
+.chart-frame { position: relative; }
+.chart-mark { position: absolute; pointer-events: none; border: 3px solid var(--body-text-color); border-radius: 3px; }
+.chart-mark { box-shadow: 0 0 0 2px var(--block-background-fill); }
+.chart-mark[hidden] { display: none; }
+.chart-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%); }
 """
 
 HEAD_STYLE = """

@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from bigmodel.errors import BigModelError, ConfigError
+from bigmodel.errors import BigModelError, ConfigError, told
 
 LANGUAGES = ("en", "zh")
 
@@ -28,8 +28,8 @@ def word(error: BigModelError, language: str = "en") -> str:
     """The sentence of an error. A config error says all its problems; a field goes by its label on the page."""
     if isinstance(error, ConfigError):
         return " ".join(word(problem, language) for problem in error.problems)
-    values = dict(error.values)
-    label = dictionary(language).get(str(values.get("label")))
+    values, strings = told(error.values, dictionary(language)), dictionary(language)
+    label = strings.get(str(values.get("label")))
     if label:
         values["field"] = label
     return say(f"error.{error.key}", language, **values)

@@ -41,6 +41,14 @@ def test_the_sealed_part_opens_and_a_mistake_shows_its_rows(open_page, tmp_path:
     page.mouse.click(cell["x"], cell["y"])
     expect(page.locator("#train-mistakes td:nth-child(3)")).to_have_count(cell["count"])
     shoot(page, "judge-1440")
+    page.locator("#train-confusion .chart-plot").focus()
+    page.keyboard.press("ArrowDown")
+    count = page.evaluate("document.querySelector('#train-confusion .chart-plot').data[0].customdata")[1][0]
+    expect(page.locator("#train-confusion .chart-spoken")).to_have_text(
+        f"true class 1, predicted class 0: {count} rows"
+    )
+    page.keyboard.press("Enter")
+    expect(page.locator("#train-mistakes .chart-caption")).to_have_text(f"1, but taken for 0: {count} rows")
     before = page.evaluate("document.querySelector('#train-confusion .chart-plot').data[0].customdata")
     slider = page.locator("#train-threshold input[type=number]")
     slider.fill("0.9")

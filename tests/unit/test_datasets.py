@@ -118,6 +118,25 @@ def test_a_western_table_in_latin_1_is_not_taken_for_chinese(table):
     assert read_table(table(text.encode("latin-1"))).columns[0] == "größe"
 
 
+def test_a_table_in_big5_is_read_as_such(table):
+    """Traditional Chinese in Big5, in short cells and in long ones, is neither GB 18030 nor Latin-1."""
+    for cell in ("{k}", "商品{k}，這家店的服務態度很好，東西也很好吃，下次還會再來"):
+        text = "\n".join(["長度,類別"] + [f"{cell.format(k=k)},{'貓' if k % 2 else '狗'}" for k in range(30)])
+        read = read_table(table(text.encode("big5")))
+        assert read.columns == ("長度", "類別")
+        assert set(read.values["類別"]) == {"貓", "狗"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"), [("cp1251", "кошка,собака"), ("cp1252", "CAFÉ,NOËL"), ("iso8859-7", "γάτα,σκύλος")]
+)
+def test_old_alphabets_are_not_taken_for_a_program(table, encoding, names):
+    """A table with more letters above 127 than below is read, whatever its letters look like then."""
+    first, second = names.split(",")
+    text = "\n".join(["a,b,kind"] + [f"{k},{k / 2},{second if k % 2 else first}" for k in range(40)])
+    assert read_table(table(text.encode(encoding))).values["kind"].nunique() == 2
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found(table, delimiter):
     """Commas, semicolons, tabs and bars all separate; quoted cells may hold them, and line breaks too."""
@@ -145,6 +164,8 @@ REFUSED = {
     "a mark alone": (b"\xef\xbb\xbf", None, "data.empty"),
     "a program": (b"\x7fELF\x02\x01\x01" + bytes(100), None, "data.binary"),
     "noise without a zero": (bytes(range(1, 256)) * 9, None, "data.binary"),
+    "high bytes": (bytes(range(128, 256)) * 9, None, "data.binary"),
+    "high bytes in pairs": (bytes(range(0xA1, 0xFF)) * 9, None, "data.binary"),
     "two rows": ("a,kind\n1,x\n2,y\n", None, "data.few"),
     "one row of each class": (rows(30, "{k},{half},class {k}"), "kind", "data.thin_classes"),
     "infinity as a class": (rows(30, "{k},{half},inf"), "kind", "data.target_empty"),

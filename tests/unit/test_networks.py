@@ -138,7 +138,7 @@ def test_probabilities_under_mse_are_probabilities():
 def test_a_stack_too_large_for_the_machine_is_refused():
     """Eight layers of 1024 for sixteen seeds raise a ConfigError with its numbers; one such network is allowed."""
     data = load_dataset(DatasetConfig())
-    with pytest.raises(ConfigError, match="16 networks of 7,"):
+    with pytest.raises(ConfigError, match="16 × 7,"):
         build(TrainConfig(widths=(1024,) * 8, seeds=16), data)
     assert build(TrainConfig(widths=(1024,) * 8), data).alive == (0,)
 
@@ -232,7 +232,7 @@ def test_a_picture_needs_a_picture():
 def test_each_architecture_has_a_budget_of_its_own():
     """What is too much is refused before it starts: memory, work, and steps that must wait for one another."""
     digits = load_dataset(DatasetConfig(dataset="digits"))
-    with pytest.raises(ConfigError, match="16 networks"):
+    with pytest.raises(ConfigError, match="16 × "):
         build(TrainConfig(architecture="transformer", widths=(1024, 1024), seeds=16), digits)
     with pytest.raises(ConfigError, match="576 steps one after another"):
         check_budget(general("lstm", features=64, widths=(4,) * 9), 1, 8)

@@ -18,6 +18,7 @@ WORDS = {
     "health.caption": "各层", "health.note": "健康", "gradient": "梯度", "gradient.short": "梯", "gradient.info": "长",
     "update": "步长", "update.short": "步", "update.info": "比", "dead": "沉默", "dead.short": "默", "dead.info": "数",
     "confusion.caption": "混淆矩阵", "confusion.note": "点一格",
+    "confusion.keys": "方向键", "confusion.cell": "{truth}→{guess}：{count}",
 }  # fmt: skip
 
 

@@ -86,6 +86,15 @@ def test_errors_are_worded_in_both_languages() -> None:
     assert str(DataError("unexpected")) == say("error.unexpected")
 
 
+def test_an_option_in_an_error_goes_by_its_name() -> None:
+    """What a person chose from a menu is said as the menu says it, in the language of the page and in English."""
+    for language in LANGUAGES:
+        sentence = word(BigModelError("train.no_layers", architecture="gru"), language)
+        assert say("architecture.gru", language) in sentence
+    assert say("architecture.gru") in str(BigModelError("train.no_layers", architecture="gru"))
+    assert "architecture." not in str(BigModelError("train.no_layers", architecture="gru"))
+
+
 @pytest.mark.parametrize(
     ("header", "language"),
     [
