@@ -12,12 +12,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from bigmodel.compare import CompareConfig, Entry, Trial
 from bigmodel.compare.answer import Answer
 from bigmodel.compare.entries import settings
-from bigmodel.datasets import DRAWN, Dataset, DatasetConfig, drawn
+from bigmodel.datasets import DRAWN, SENTENCES, Dataset, DatasetConfig, drawn
+from bigmodel.datasets.texts import LENGTH
 
 SOLVERS = {"sgd": "sgd", "adam": "adam", "adamw": "adam"}
 ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}
@@ -30,6 +32,11 @@ class Where:
     config: DatasetConfig
     file: str = ""
     target: str = ""
+
+    @property
+    def table(self) -> bool:
+        """Whether it is a table: a file, or one of our own, which a script holds in itself."""
+        return bool(self.file) or self.config.dataset in SENTENCES
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------------
@@ -224,20 +231,24 @@ def _head(title: str, missing: set[str]) -> Iterator[str]:
 
 
 def _imports(where: Where) -> Iterator[str]:
+    if where.table and not where.file:
+        yield "import io"
+        yield ""
     yield "import numpy as np"
-    if where.file:
+    if where.table:
         yield "import pandas as pd"
         yield "from sklearn.compose import make_column_transformer"
     yield "from sklearn import datasets"
     yield "from sklearn.exceptions import ConvergenceWarning"
-    if where.file:
+    if where.table:
+        yield "from sklearn.feature_extraction.text import TfidfVectorizer"
         yield "from sklearn.impute import SimpleImputer"
     yield "from sklearn.metrics import log_loss"
     yield "from sklearn.model_selection import train_test_split"
     yield "from sklearn.neural_network import MLPClassifier"
-    if where.file:
+    if where.table:
         yield "from sklearn.pipeline import make_pipeline"
-        yield "from sklearn.preprocessing import OneHotEncoder, StandardScaler"
+        yield "from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler"
     else:
         yield "from sklearn.preprocessing import StandardScaler"
 
@@ -245,8 +256,8 @@ def _imports(where: Where) -> Iterator[str]:
 def _data(where: Where, data: Dataset) -> Iterator[str]:
     """Lines that load the data, split it as the race did, and scale it by the training part."""
     config = where.config
-    yield from _table(where, data) if where.file else _built_in(config)
-    stratify = "None" if not where.file and config.dataset == "article" else "y[rows]"
+    yield from _table(where, data) if where.table else _built_in(config)
+    stratify = "None" if not where.table and config.dataset == "article" else "y[rows]"
     yield ""
     yield ""
     yield "def cut(rows, share):"
@@ -255,7 +266,7 @@ def _data(where: Where, data: Dataset) -> Iterator[str]:
     yield ""
     yield f"rest, test = cut(np.arange(len(y)), {config.test_share!r})"
     yield f"fit, valid = cut(rest, {config.valid_share!r})"
-    if where.file:
+    if where.table:
         yield "x = np.asarray(prepare.fit(frame.iloc[fit]).transform(frame))"
     else:
         yield "x = StandardScaler().fit(x[fit]).transform(x)"
@@ -293,25 +304,46 @@ def _built_in(config: DatasetConfig) -> Iterator[str]:
 
 
 def _table(where: Where, data: Dataset) -> Iterator[str]:
-    """A table lies beside the script under its own name. Text, gaps and scales are scikit-learn's business here."""
-    kinds: dict[str, list[str]] = {"number": [], "date": [], "category": []}
+    """A table lies beside the script under its own name, or is written into it. Gaps and scales are scikit-learn's
+    business here."""
+    kinds: dict[str, list[str]] = {"number": [], "date": [], "category": [], "text": []}
     for column in data.recipe["columns"]:
         kinds[column["kind"]].append(column["column"])
+    yield from _frame(where)
+    target = where.target or data.recipe["target"]
+    yield f"frame = frame.dropna(subset=[{target!r}]).reset_index(drop=True)"
+    for column in kinds["date"]:
+        yield f"frame[{column!r}] = pd.to_datetime(frame[{column!r}], errors='coerce').astype('int64') / 8.64e13"
+    for column in kinds["text"]:
+        yield f"frame[{column!r}] = frame[{column!r}].fillna('').astype(str)"
+    yield f"y = frame[{target!r}].astype(str).to_numpy()"
+    yield "numbers = make_pipeline(SimpleImputer(), StandardScaler())"
+    yield "encoder = OneHotEncoder(handle_unknown='ignore', sparse_output=False)"
+    yield "words = make_pipeline(SimpleImputer(strategy='most_frequent'), encoder)"
+    yield f"longer = FunctionTransformer(lambda weights: {LENGTH} * weights)  # rows of length 1 are learnt slowly"
+    yield "prepare = make_column_transformer("
+    yield f"    (numbers, {kinds['number'] + kinds['date']!r}),"
+    yield f"    (words, {kinds['category']!r}),"
+    for entry in (entry for entry in data.recipe["columns"] if entry["kind"] == "text"):
+        terms = f"analyzer={entry['analyzer']!r}, ngram_range=(1, {entry['longest']}), sublinear_tf=True"
+        terms += f", max_features={where.config.terms}"
+        yield f"    (make_pipeline(TfidfVectorizer({terms}), longer), {entry['column']!r}),"
+    yield "    sparse_threshold=0,"
+    yield ")"
+
+
+def _frame(where: Where) -> Iterator[str]:
+    if not where.file:
+        path = Path(__file__).parents[1] / "datasets" / f"{where.config.dataset}.csv"
+        yield "TABLE = ("
+        yield from (f"    {line!r}" for line in path.read_text(encoding="utf-8").splitlines(keepends=True))
+        yield ")"
+        yield "frame = pd.read_csv(io.StringIO(TABLE))"
+        return
     readers = {"xlsx": "read_excel", "parquet": "read_parquet"}
     reader = readers.get(where.file.rsplit(".", 1)[-1].lower(), "read_csv")
     options = ', sep=None, engine="python"' if reader == "read_csv" else ""
     yield f"frame = pd.{reader}({where.file!r}{options})  # lay the file beside this script"
-    yield f"frame = frame.dropna(subset=[{where.target!r}]).reset_index(drop=True)"
-    for column in kinds["date"]:
-        yield f"frame[{column!r}] = pd.to_datetime(frame[{column!r}], errors='coerce').astype('int64') / 8.64e13"
-    yield f"y = frame[{where.target!r}].astype(str).to_numpy()"
-    yield "numbers = make_pipeline(SimpleImputer(), StandardScaler())"
-    yield "encoder = OneHotEncoder(handle_unknown='ignore', sparse_output=False)"
-    yield "words = make_pipeline(SimpleImputer(strategy='most_frequent'), encoder)"
-    yield "prepare = make_column_transformer("
-    yield f"    (numbers, {kinds['number'] + kinds['date']!r}),"
-    yield f"    (words, {kinds['category']!r}),"
-    yield ")"
 
 
 _SCORE = (

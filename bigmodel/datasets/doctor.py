@@ -20,6 +20,7 @@ import pandas as pd
 from bigmodel.datasets import Dataset, DatasetConfig, Notice, Table, split_rows
 from bigmodel.datasets.encode import classes_of, inputs_of, name_of, some
 from bigmodel.datasets.files import written
+from bigmodel.datasets.texts import plain, telltale
 from bigmodel.errors import DataError
 
 FIRST_ROWS = 5
@@ -27,6 +28,8 @@ _SAMPLE = 2000
 """Rows on which single columns are tried."""
 _ALONE = 0.98
 """A column that gets this share of every class right by itself is suspicious."""
+_NAMED = 0.3
+"""So is a text that names its class in this share of the rows."""
 _ID = re.compile(r"(.*[\s_-])?(id|no|nr|index|idx|key|uuid|编号|序号|学号|工号|行号|号)\.?", re.IGNORECASE)
 
 Severity = Literal["bad", "warn", "note", "good"]
@@ -106,7 +109,7 @@ def examine(table: Table, target: str, config: DatasetConfig | None = None) -> R
 
 
 def describe(data: Dataset) -> Report:
-    """The same look at a built-in data set, which is healthy by birth."""
+    """The same look at a built-in data set of numbers, which is healthy by birth."""
     parts = (data.train, data.valid, data.test)
     raw = np.concatenate([part.x for part in parts]).astype(float) * data.scale + data.mean
     y = np.concatenate([part.y for part in parts])
@@ -200,7 +203,7 @@ def _telling(table: Table, frame: pd.DataFrame, target: str, unused: list[str], 
     rows = rng.choice(len(y), min(_SAMPLE, len(y)), replace=False)
     sizes = np.bincount(y[rows], minlength=int(y.max()) + 1)
     rows = rows[sizes[y[rows]] >= 3]  # one row a fold
-    numbers, categories = inputs_of(table, target, unused)
+    numbers, categories, texts = inputs_of(table, target, unused)
     found = []
     for name in (*numbers, *categories):
         cells = frame[name].iloc[rows]
@@ -208,6 +211,11 @@ def _telling(table: Table, frame: pd.DataFrame, target: str, unused: list[str], 
         share = _alone(x[:, None], y[rows], len(np.unique(x)) if name in categories else 2 * len(sizes))
         if share >= _ALONE:
             found.append(Finding("warn", "telling", (("column", name), ("share", share), ("target", target))))
+    answers = [name_of(value) for value in frame[target].iloc[rows]]
+    for name in texts:
+        share = telltale(plain(frame[name].iloc[rows]), answers)
+        if share >= _NAMED:
+            found.append(Finding("warn", "named", (("column", name), ("share", share), ("target", target))))
     return found[:5]
 
 

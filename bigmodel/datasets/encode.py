@@ -11,6 +11,7 @@ import pandas as pd
 
 from bigmodel.datasets import Dataset, DatasetConfig, Notice, Part, Table, split_rows
 from bigmodel.datasets.prepare import prepare
+from bigmodel.datasets.texts import learned
 from bigmodel.errors import DataError
 
 MOST_NUMBERS = 20_000_000
@@ -23,17 +24,19 @@ MOST_CATEGORIES = 30
 """Columns that one categorical column may become; its rarer values share one."""
 
 
-def encode(table: Table, target: str, config: DatasetConfig, leave_out: Sequence[str] = ()) -> Dataset:
+def encode(
+    table: Table, target: str, config: DatasetConfig, leave_out: Sequence[str] = (), name: str = "upload"
+) -> Dataset:
     """See `bigmodel.datasets.table_dataset`."""
     notices = list(table.notices)
     if target not in table.columns:
         raise DataError("data.no_target", target=target, columns=", ".join(table.columns[:20]))
     frame, classes = classes_of(table, target, notices)
-    numbers, categories = inputs_of(table, target, leave_out)
-    if not numbers and not categories:
+    numbers, categories, texts = inputs_of(table, target, leave_out)
+    if not numbers and not categories and not texts:
         raise DataError("data.no_features", target=target)
     features = len(numbers) + sum(min(MOST_CATEGORIES, frame[c].nunique() + 1) for c in categories)
-    frame = _fit_in(frame, features, notices)
+    frame = _fit_in(frame, features + len(texts) * config.terms, notices)
     gaps = [c for c in numbers + categories if frame[c].isna().any()]
     if gaps:
         notices.append(notice("gaps", columns=some(gaps)))
@@ -45,11 +48,14 @@ def encode(table: Table, target: str, config: DatasetConfig, leave_out: Sequence
     taught = frame.iloc[parts[0]]
     said = tuple(name_of(value) for value in classes)
     columns = [*_numbers(taught, numbers, table), *_categories(taught, categories)]
-    recipe = {"dataset": "upload", "target": target, "classes": list(said), "columns": columns}
+    columns += _texts(taught, texts, config.terms, notices)
+    if not columns:
+        raise DataError("data.no_features", target=target)
+    recipe = {"dataset": name, "target": target, "classes": list(said), "columns": columns}
     train, valid, test = (Part(prepare(recipe, frame.iloc[rows]), y[rows]) for rows in parts)
     shown: Any = table.cells
     return Dataset(
-        name="upload",
+        name=name,
         features=tuple(name for entry in columns for name in entry["features"]),
         classes=said,
         train=train,
@@ -65,10 +71,11 @@ def encode(table: Table, target: str, config: DatasetConfig, leave_out: Sequence
     )
 
 
-def inputs_of(table: Table, target: str, leave_out: Sequence[str] = ()) -> tuple[list[str], list[str]]:
-    """The columns to learn from: those of numbers (dates among them), those of categories."""
+def inputs_of(table: Table, target: str, leave_out: Sequence[str] = ()) -> tuple[list[str], ...]:
+    """The columns to learn from: those of numbers (dates among them), of categories, and of free text."""
     used = [(c, t) for c, t in zip(table.columns, table.types, strict=True) if c != target and c not in leave_out]
-    return [c for c, t in used if t in ("number", "date")], [c for c, t in used if t == "category"]
+    kinds = (("number", "date"), ("category",), ("text",))
+    return tuple([c for c, t in used if t in kind] for kind in kinds)
 
 
 def classes_of(table: Table, target: str, notices: list[Notice]) -> tuple[pd.DataFrame, list[Any]]:
@@ -176,6 +183,18 @@ def _categories(taught: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
                 "rest": rare is not None,
             }
         )
+    return entries
+
+
+def _texts(taught: pd.DataFrame, names: list[str], most: int, notices: list[Notice]) -> list[dict[str, Any]]:
+    """TF-IDF weights: an entry for each column that holds words, and what was made of it."""
+    found = [(name, learned(name, taught[name], most)) for name in names]
+    silent = [name for name, entry in found if entry is None]
+    if silent:
+        notices.append(notice("wordless", columns=some(silent)))
+    entries = [entry for _, entry in found if entry is not None]
+    for entry in entries:
+        notices.append(notice(f"tfidf_{entry['analyzer']}", column=entry["column"], terms=len(entry["terms"])))
     return entries
 
 

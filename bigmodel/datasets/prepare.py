@@ -6,10 +6,12 @@ later or a file that comes with a saved model:
     {"dataset": "upload", "target": "kind", "classes": ["cat", "dog"], "columns": [
       {"column": "a", "kind": "number", "features": ["a"], "fill": 3.0, "mean": 2.5, "scale": 1.5, "comma": false},
       {"column": "day", "kind": "date", …},                                   days since 1970, else as a number
-      {"column": "b", "kind": "category", "features": ["b_x", "b_y"], "fill": "?", "values": ["x", "y"], "rest": true}]}
+      {"column": "b", "kind": "category", "features": ["b_x", "b_y"], "fill": "?", "values": ["x", "y"], "rest": true},
+     {"column": "c", "kind": "text", "features": ["c: 'good'"], "analyzer": "word", "longest": 2, "terms": ["good"],
+      "idf": [1.5], "scale": 0.2}]}
 
 A number is filled where it is missing, then (value - mean) / scale. A category is a 0/1 feature per value; with `rest`
-one more for all other values.
+one more for all other values. A text is a TF-IDF weight per term, divided by the scale (see `texts.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bigmodel.datasets.texts import weighed
 from bigmodel.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def prepare(recipe: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
     missing = [entry["column"] for entry in recipe["columns"] if entry["column"] not in rows.columns]
     if missing:
         raise DataError("data.columns_missing", columns=", ".join(missing[:5]), count=len(missing))
-    makers = {"number": _scaled, "date": _scaled, "category": _one_hot}
+    makers = {"number": _scaled, "date": _scaled, "category": _one_hot, "text": weighed}
     out = np.zeros((len(rows), sum(len(entry["features"]) for entry in recipe["columns"])), np.float32)
     place = 0
     for entry in recipe["columns"]:

@@ -6,7 +6,6 @@ What is mended instead (a missing header, dates, gaps, too many rows) is told in
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Generator, Iterator
 from itertools import chain
 from pathlib import Path
@@ -19,6 +18,7 @@ from bigmodel.datasets import Notice, Reading, Table, drain
 from bigmodel.datasets.encode import FEWEST_ROWS, notice, some
 from bigmodel.datasets.files import Sheet, open_sheet
 from bigmodel.datasets.prepare import DATE, HUGE, MISSING, days, number
+from bigmodel.datasets.texts import UNSPACED
 from bigmodel.errors import DataError
 
 MOST_ROWS = 50_000
@@ -46,8 +46,6 @@ TARGETS = (
     "category",
     "y",
 )
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
-"""Letters of Thai, Japanese and Chinese, which write their words without spaces: two make about one."""
 _OFTEN = 20_000
 """Rows between two events while a file streams by."""
 
@@ -223,7 +221,8 @@ def _words(present: list[str]) -> str:
     ("id") do neither."""
     distinct = len(set(present))
     few = present[:200]
-    length = sum(len(cell.split()) + len(_UNSPACED.findall(cell)) / 2 for cell in few) / len(few)
+    # Of the letters that are written without spaces, two make about a word.
+    length = sum(len(cell.split()) + len(UNSPACED.findall(cell)) / 2 for cell in few) / len(few)
     if distinct <= 0.5 * len(present) or (distinct <= 50 and length < 4):
         return "category"
     return "text" if length >= 3 else "id"
@@ -238,9 +237,9 @@ def _tell(typed: dict[str, _Column], notices: list[Notice]) -> None:
     empty = [name for name, column in typed.items() if column.kind == "empty"]
     if empty:
         notices.append(notice("empty", columns=some(empty)))
-    words = [name for name, column in typed.items() if column.kind in ("text", "id")]
-    if words:
-        notices.append(notice("text", columns=some(words)))
+    names = [name for name, column in typed.items() if column.kind == "id"]
+    if names:
+        notices.append(notice("names", columns=some(names)))
 
 
 def _guess(names: tuple[str, ...], types: tuple[str, ...], values: pd.DataFrame) -> str:

@@ -66,7 +66,7 @@ parts = {{
 }}
 """
 
-_TABLE = """# data.csv holds the rows as the network saw them: gaps filled, numbers scaled, categories as 0 and 1.
+_TABLE = """# data.csv holds the rows as the network saw them: all numbers, scaled as the training part taught.
 with open({place}, newline="", encoding="utf-8") as file:
     _, *lines = csv.reader(file)
 parts = {{

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.datasets import DATASETS, DRAWN, DatasetConfig, drain
+from bigmodel.datasets import DATASETS, DRAWN, SENTENCES, DatasetConfig, drain, sentences
 from bigmodel.datasets.drawn import FEWEST_POINTS
 from bigmodel.errors import BigModelError, DataError
 from bigmodel.ui import doctor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TABLE = "upload"
 FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
-_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct")
+_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct", "terms")
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -190,10 +190,14 @@ class DataForm:
         """The same look at a built-in set."""
         if source == TABLE:
             return None
-        from bigmodel.datasets.doctor import describe
+        from bigmodel.datasets.doctor import describe, examine
 
         try:
-            return doctor.view(describe(load(self.read([source, None, None, None, *settings]))), language)
+            chosen = self.read([source, None, None, None, *settings])
+            if source in SENTENCES:
+                table = sentences(source)
+                return doctor.view(examine(table, table.target, chosen.config), language)
+            return doctor.view(describe(load(chosen)), language)
         except BigModelError as error:
             return doctor.failed(error, language)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset, read_table, split_rows
+from bigmodel.datasets import DATASETS, SENTENCES, DatasetConfig, load_dataset, read_table, split_rows
 from bigmodel.datasets.doctor import describe, examine
 from bigmodel.ui import doctor as page
 from bigmodel.ui.words import LANGUAGES
@@ -35,6 +35,7 @@ SICK = {
     "thin": {"kind": lambda k: "u" if k % 2 else "w" if k % 50 == 0 else "v"},
     "many": {"kind": lambda k: f"class{k % 25}"},
     "telling": {"c": lambda k: "yes" if HEALTHY["kind"](k) == "u" else "no"},
+    "named": {"c": lambda k: f"row {k} is {'of ' + HEALTHY['kind'](k) if k % 2 else 'one of some'} kind"},
     "twins": {"a": lambda k: k % 10, "b": lambda k: k % 5, "kind": lambda k: "uv"[k % 10 > 4]},
 }
 
@@ -94,7 +95,7 @@ def test_a_target_that_cannot_be_learned_is_a_problem_not_an_error(tmp_path):
     assert page.view(report, "zh")["findings"][0][0] == "bad"
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [name for name in DATASETS if name not in SENTENCES])
 def test_built_in_sets_have_the_same_look(name):
     """Rows, classes, columns and first rows of every built-in set are told."""
     data = load_dataset(DatasetConfig(dataset=name, rows=100))
