@@ -68,6 +68,8 @@ class Optimizer:
 
     def _spread(self) -> None:
         stack, knobs = self.stack, self.knobs
+        rates = set(knobs.rate.tolist())
+        self.shared = rates.pop() if len(rates) == 1 else None
         self.full = -stack.spread(knobs.rate)
         self.momentum = stack.spread(knobs.momentum)
         self.fade = stack.spread(knobs.rate * knobs.weight_decay) if bool(knobs.weight_decay.any()) else None
@@ -163,19 +165,22 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015. torch's fused kernel knows one rate only, so it makes a step of rate 1 that we then scale."""
+    """Kingma and Ba 2015. torch's fused kernel knows one rate only: with several it makes a step of 1 that is scaled."""
 
     states = 3
     remembered = 2
 
     def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
         mean, square, unit = self.memory
+        several = self.shared is None
+        moved, rate = (unit.zero_(), 1.0) if several else (numbers, self.shared * self.factor)
         self.count += 1
         torch._fused_adam_(
-            [unit.zero_()], [slopes], [mean], [square], [], [self.count],
-            lr=1.0, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+            [moved], [slopes], [mean], [square], [], [self.count],
+            lr=rate, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
         )  # fmt: skip
-        numbers.addcmul_(unit, self.down, value=-1)
+        if several:
+            numbers.addcmul_(unit, self.down, value=-1)
 
 
 class AdamW(Adam):

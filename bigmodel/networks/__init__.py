@@ -56,7 +56,7 @@ SMALL_WORK = 20_000_000
 MOST_CHAIN = 512
 """Steps that wait for one another in one forward of a recurrent network; about a millisecond each in training."""
 
-CHUNK = 200_000
+CHUNK = 400_000
 """Numbers a layer may hold, and thousands of multiply-adds it may take, when many rows are measured piece by piece."""
 
 

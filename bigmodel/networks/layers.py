@@ -7,6 +7,7 @@ many times as fast as over a last one of few classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -68,7 +69,8 @@ class Activation:
         return y
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
-        return self.derivative(slope, self.kept)
+        # In place: whoever made the slope has no more use for it, and fresh memory costs more than the product.
+        return self.derivative(slope, self.kept, grad_input=slope)
 
 
 def activation(name: str) -> Activation:
@@ -78,10 +80,10 @@ def activation(name: str) -> Activation:
     forward works in place: nobody else keeps the values before it.
     """
     return {
-        "relu": Activation(torch.relu_, lambda slope, y: aten.threshold_backward(slope, y, 0), True),
-        "tanh": Activation(torch.tanh_, aten.tanh_backward, True),
-        "sigmoid": Activation(torch.sigmoid_, aten.sigmoid_backward, True),
-        "gelu": Activation(torch.nn.functional.gelu, aten.gelu_backward, False),
+        "relu": Activation(torch.relu_, partial(aten.threshold_backward.grad_input, threshold=0), True),
+        "tanh": Activation(torch.tanh_, aten.tanh_backward.grad_input, True),
+        "sigmoid": Activation(torch.sigmoid_, aten.sigmoid_backward.grad_input, True),
+        "gelu": Activation(torch.nn.functional.gelu, aten.gelu_backward.grad_input, False),
     }[name]
 
 
