@@ -165,7 +165,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015. torch's fused kernel knows one rate only: with several it makes a step of 1 that is scaled."""
+    """Kingma and Ba 2015. torch's fused kernel knows one rate: of several it makes a step of 1 that is scaled."""
 
     states = 3
     remembered = 2

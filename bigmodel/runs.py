@@ -81,7 +81,7 @@ class Run:
         self._error: BigModelError | None = None
         self._begun = self._ended = self._told = 0.0
         self._steps = 0
-        self._stop = False
+        self._stop = self._over = False
         self._record: Record | None = None
         self._others: tuple[Earlier, ...] = ()
         self._past: Any = None
@@ -100,7 +100,7 @@ class Run:
         self.shelf.update(kept.recipe)
         self.id = kept.id
         with self._changed:
-            self._events, self._error = list(events), kept.error
+            self._events, self._error, self._over = list(events), kept.error, True
             self._turn_to(next((state for state in ENDED if state == kept.state), "interrupted"))
         return self
 
@@ -149,8 +149,13 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the job is over. After a stop its conclusion may still come."""
         return self._state in ENDED
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._over
 
     def pause(self) -> None:
         """Ask for no further event until `resume`. The slot goes to whoever waits."""
@@ -189,9 +194,9 @@ class Run:
         self._keep(event)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until the run has ended; False if `timeout` seconds went by first."""
+        """Block until the run is over; False if `timeout` seconds went by first."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.ended, timeout)
+            return self._changed.wait_for(lambda: self.over, timeout)
 
     # ---- on the run's own thread -----------------------------------------------------------------------------------
 
@@ -199,6 +204,8 @@ class Run:
         end: State = "failed"
         try:
             end = self._play()
+            if end == "stopped":  # whoever pressed the button is told at once, not when the rest has been measured
+                self._end(end)
             if self._conclude is not None and self._events and self._lobby.enter(self, lambda: False):
                 for event in self._conclude(self.shelf):
                     self._keep(event)
@@ -210,10 +217,15 @@ class Run:
         finally:
             self._lobby.leave(self)
             with self._changed:
-                self._ended = time.monotonic()
-                self._turn_to(end)
+                self._over = True
+                self._end(end)
             if self._record is not None:
                 self._record.end(end, self._error)
+
+    def _end(self, state: State) -> None:
+        with self._changed:
+            self._ended = self._ended or time.monotonic()
+            self._turn_to(state)
 
     def _play(self) -> State:
         with closing(self._job(self.shelf)) as events:  # type: ignore[type-var]

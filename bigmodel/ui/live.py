@@ -170,7 +170,7 @@ class Live:
                         yield between
                     yield drawn
                     last = drawn
-                if run is None or (run.ended and run.version == seen[0]):
+                if run is None or (run.over and run.version == seen[0]):
                     break
                 await asyncio.sleep(every)
         finally:

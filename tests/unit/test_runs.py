@@ -136,6 +136,30 @@ def test_conclusion_follows_stop_too() -> None:
     assert str(cut.snapshot().events[-1]).startswith("last was ")
 
 
+def test_a_stop_is_told_before_the_conclusion() -> None:
+    """Whoever stops a run sees it stopped at once; what concludes it comes after, and only then is the run over."""
+    free = threading.Event()
+
+    def conclude(shelf: dict[str, object]) -> Iterator[str]:
+        assert free.wait(5)
+        yield "the scores"
+
+    run = Runs().start("ann", "train", count(10_000, 0.001), conclude=conclude)
+    until(lambda: len(run.snapshot().events) > 3)
+    run.stop()
+    until(lambda: run.snapshot().state == "stopped")
+    assert run.ended
+    assert not run.over
+    assert run.snapshot().events[-1] != "the scores"
+    before, version = run.snapshot().seconds, run.version
+    free.set()
+    assert run.wait(5)
+    assert run.over
+    assert run.version > version
+    assert run.snapshot().events[-1] == "the scores"
+    assert (run.snapshot().state, run.snapshot().seconds) == ("stopped", before)
+
+
 def test_failures_are_told() -> None:
     """An error of ours is kept as it is; any other becomes one plain sentence, and neither kills the server."""
 

@@ -162,7 +162,9 @@ def conclude(shelf: Shelf) -> Iterator[Any]:
         from bigmodel.compare.verdict import judge
 
         shelf["judged"] = True
-        yield from (event for event in judge(shelf["race"]) if event is not None)
+        # A race that was stopped may be taken up again while it is judged.
+        with shelf["race"].lock:
+            yield from (event for event in judge(shelf["race"]) if event is not None)
 
 
 def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
