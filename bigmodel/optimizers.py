@@ -69,7 +69,7 @@ class Optimizer:
     def _spread(self) -> None:
         stack, knobs = self.stack, self.knobs
         rates = set(knobs.rate.tolist())
-        self.shared = rates.pop() if len(rates) == 1 else None
+        self.shared: float | None = rates.pop() if len(rates) == 1 else None
         self.full = -stack.spread(knobs.rate)
         self.momentum = stack.spread(knobs.momentum)
         self.fade = stack.spread(knobs.rate * knobs.weight_decay) if bool(knobs.weight_decay.any()) else None
@@ -173,7 +173,7 @@ class Adam(Optimizer):
     def move(self, numbers: torch.Tensor, slopes: torch.Tensor) -> None:
         mean, square, unit = self.memory
         several = self.shared is None
-        moved, rate = (unit.zero_(), 1.0) if several else (numbers, self.shared * self.factor)
+        moved, rate = (unit.zero_(), 1.0) if self.shared is None else (numbers, self.shared * self.factor)
         self.count += 1
         torch._fused_adam_(
             [moved], [slopes], [mean], [square], [], [self.count],
