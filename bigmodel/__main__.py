@@ -212,17 +212,31 @@ def _add_data(sub: argparse.ArgumentParser) -> None:
 
     sub.add_argument("--table", default="", metavar="FILE", help=say("cli.table"))
     sub.add_argument("--target", default="", metavar="COLUMN", help=say("cli.target"))
+    sub.add_argument("--leave-out", default=(), metavar="COLUMNS", type=_columns, help=say("cli.leave_out"))
+    sub.add_argument("--data-seed", default=None, metavar="SEED", type=int, help=say("cli.data_seed"))
     add_config(sub, DatasetConfig)
 
 
-def _data(parsed: argparse.Namespace) -> Any:
-    from bigmodel.datasets import DatasetConfig, load_dataset, read_table, table_dataset
+def _columns(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
-    config = read_config(parsed, DatasetConfig)
+
+def _source(parsed: argparse.Namespace) -> Any:
+    """The config of the data: its seed is the network's, if it was given none of its own."""
+    from bigmodel.datasets import DatasetConfig
+
+    own = {} if parsed.data_seed is None else {"seed": parsed.data_seed}
+    return read_config(parsed, DatasetConfig, **own)
+
+
+def _data(parsed: argparse.Namespace) -> Any:
+    from bigmodel.datasets import load_dataset, read_table, table_dataset
+
+    config = _source(parsed)
     if not parsed.table:
         return load_dataset(config)
     table = read_table(parsed.table)
-    return table_dataset(table, parsed.target or table.target, config)
+    return table_dataset(table, parsed.target or table.target, config, parsed.leave_out)
 
 
 def _add_train(sub: argparse.ArgumentParser) -> None:
@@ -235,8 +249,7 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
 
 
 def _train(parsed: argparse.Namespace) -> Iterator[Any]:
-    from bigmodel.datasets import DatasetConfig
-    from bigmodel.export import Training, check, curve, files
+    from bigmodel.export import check
     from bigmodel.networks import build
     from bigmodel.saved.archive import check_place
     from bigmodel.train import Epoch, TrainConfig, judge, train
@@ -253,9 +266,8 @@ def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     for event in _until_interrupted(train(config, stack, data)):
         epochs += [event] if isinstance(event, Epoch) else []
         yield event
-    if parsed.export:
-        done = Training(config, read_config(parsed, DatasetConfig), data, epochs[-1])
-        _save(Path(parsed.export), {**files(done), "curve.csv": curve(epochs)})
+    if parsed.export and epochs:
+        _save(Path(parsed.export), _taken(parsed, config, data, stack, epochs))
     scores = judge(stack, data)
     if parsed.save:
         _keep(parsed, config, data, stack, epochs, scores)
@@ -264,13 +276,12 @@ def _train(parsed: argparse.Namespace) -> Iterator[Any]:
 
 def _keep(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epochs: list[Any], scores: Any) -> None:
     """Save the network of a training."""
-    from bigmodel.datasets import DatasetConfig
     from bigmodel.saved import marks_of, model_of, save
 
     last = epochs[-1] if epochs else None
     back = last is not None and config.patience and last.best is not None
     number = (last.best if back else last.number) if last else 0
-    source = None if parsed.table else read_config(parsed, DatasetConfig)
+    source = None if parsed.table else _source(parsed)
     marks = {"test": marks_of(scores, number)}
     save(model_of(config, data, stack, number, source=source, scores=marks), parsed.save)
 
@@ -301,6 +312,30 @@ def _predict(parsed: argparse.Namespace) -> Iterator[Any]:
     if parsed.out:
         write(Path(parsed.out), as_csv(rows, found).encode("utf-8-sig"))
     yield Result({**asdict(summary(found)), "accuracy": told.accuracy if told else None, "network": parsed.network})
+
+
+def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epochs: list[Any]) -> dict[str, str]:
+    """The files of a training that has ended, its scores among them."""
+    from bigmodel.export import Account, Training, bundle, command, query
+    from bigmodel.export.charts import charts
+    from bigmodel.train.coach import diagnose
+    from bigmodel.train.judging import marks
+
+    words, source, last = dictionary(parsed.words), _source(parsed), epochs[-1]
+    number = last.best if config.patience and last.best is not None else last.number
+    parts: tuple[Any, ...] = ("valid", "test") if stack.alive else ()
+    judged = [event for part in parts for event in marks(stack, data, part, number) if event is not None]
+    table = {"file": Path(parsed.table).name, "target": data.recipe["target"] if parsed.table else ""}
+    account = Account(
+        epochs=epochs,
+        judged=judged,
+        diagnoses=diagnose(epochs, config.at(last.step), rows=len(data.valid.y), over=True),
+        charts=tuple(charts(epochs, judged, words)),
+        command=command(config, source, **table, leave_out=parsed.leave_out),
+        link=query(config, source, **table),
+        **table,
+    )
+    return bundle(Training(config, source, data, last), account, words, parsed.words)
 
 
 def _save(folder: Path, found: dict[str, str]) -> None:

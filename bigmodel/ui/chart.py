@@ -10,6 +10,8 @@ same data, {"label", "title", "layout": {axis: changes}, "hidden": [numbers of t
 per look and changes it by itself, also after the run: the data is there. With `clicks`, a click on a point triggers
 `select` with {"trace": its number, "place": [numbers of the point within it]}: numbers only. With `keys` as well, which
 says how, the cells of a matrix (the first trace) are reached by the arrow keys and chosen by Enter; `cell` words one.
+
+The bar over a chart saves it as it stands, as PNG or as SVG, on the page's own background.
 """
 
 from __future__ import annotations
@@ -81,8 +83,25 @@ function themed(layout) {
     }
     return out;
 }
-const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
-    toImageButtonOptions: {format: 'png', scale: 2, filename: 'bigmodel-lab'}};
+function named() {
+    // Gradio gives the inside of a component an id of its own.
+    let place = box.closest('[id]');
+    while (place && /^html-/.test(place.id)) place = place.parentElement.closest('[id]');
+    return place ? place.id : 'bigmodel-lab';
+}
+function saved(plot, format) {
+    const page = getComputedStyle(document.body).getPropertyValue('--body-background-fill').trim() || '#ffffff';
+    const layout = Object.assign({}, plot.layout, {paper_bgcolor: page, plot_bgcolor: page, autosize: false});
+    window.Plotly.downloadImage({data: plot.data, layout}, {
+        format, scale: format === 'png' ? 2 : 1, filename: named(),
+        width: Math.max(600, plot.offsetWidth), height: Math.max(320, plot.offsetHeight),
+    });
+}
+const picture = (format, icon) => (
+    {name: format, title: format.toUpperCase(), icon, click: plot => saved(plot, format)});
+const config = ({Icons}) => ({responsive: true, displaylogo: false,
+    modeBarButtonsToRemove: ['toImage', 'select2d', 'lasso2d', 'autoScale2d'],
+    modeBarButtonsToAdd: [picture('png', Icons.camera), picture('svg', Icons.disk)]});
 function listen({meta}) {
     if (!meta || !meta.clicks || box.dataset.heard) return;
     box.dataset.heard = 'yes';
@@ -137,7 +156,7 @@ async function draw() {
     if (!box._context) {
         // The page has a base, so plotly would write the page's whole address into clips and gradients; they break when
         // the address changes, as it does with the settings.
-        await Plotly.newPlot(box, [], {}, config);
+        await Plotly.newPlot(box, [], {}, config(Plotly));
         box._context._baseUrl = '';
     }
     await Plotly.react(box, data, themed(layout));

@@ -11,7 +11,7 @@ from bigmodel.train import TrainConfig
 from bigmodel.train.judging import Cut, Judged, Show
 from bigmodel.ui import train
 from bigmodel.ui.data import Source
-from bigmodel.ui.train import judge, takeaway
+from bigmodel.ui.train import judge
 from bigmodel.ui.words import LANGUAGES, say
 from tests.ui.made import epochs, judged, setup, snapshot, strict
 
@@ -86,21 +86,6 @@ def test_without_a_network_it_is_one_sentence() -> None:
     for place in (None, [0], [5, 0], ["a", 0], [0, -1]):
         with pytest.raises(RunError, match="no cell"):
             judge.behind(run, place, "en")
-
-
-def test_what_is_taken_away_comes_from_the_run() -> None:
-    """The script holds the epochs that were trained, the curve a line for each; without a run it is one sentence."""
-    run = trained()
-    assert "EPOCHS = 2" in takeaway.scripts(run)["train.py"]
-    assert len(takeaway.table(run)["curve.csv"].splitlines()) == 4
-    assert [update["interactive"] for update in takeaway.view(run.snapshot(), "en")] == [True, True]
-    assert [update["interactive"] for update in takeaway.view(None, "en")] == [False, False]
-    strict([takeaway.sent(takeaway.scripts(run))])
-    for make in (takeaway.scripts, takeaway.table):
-        with pytest.raises(RunError, match="no trained network"):
-            make(None)
-    broken = trained(learning_rate=10.0, optimizer="sgd", loss="mse", epochs=30)
-    assert "it has diverged" in takeaway.scripts(broken)["train.py"]
 
 
 def test_all_members_diverged_is_one_sentence() -> None:

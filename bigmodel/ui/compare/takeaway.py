@@ -11,8 +11,8 @@ import gradio as gr
 from bigmodel.compare.takeaway import Where, as_csv, as_json, optuna_script, sklearn_script
 from bigmodel.runs import Shelf
 from bigmodel.ui.compare import finders
-from bigmodel.ui.compare.parcel import PICTURE, packed, parcel
 from bigmodel.ui.compare.seen import Seen, see
+from bigmodel.ui.parcel import PICTURE, packed, parcel
 from bigmodel.ui.widgets import number_cards
 from bigmodel.ui.words import say
 

@@ -7,7 +7,7 @@ kilobytes that opens anywhere, without a network.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -31,6 +31,7 @@ function save(name, type, text) {
 watch('value', async () => {
     const v = props.value;
     if (!v || !v.name) return;
+    for (const {name, type, text} of v.files || []) save(name, type, text);
     let text = v.text;
     for (const [id, figure] of Object.entries(v.figures || {})) {
         const Plotly = await window.bigmodelPlotly;
@@ -42,7 +43,13 @@ watch('value', async () => {
 });
 """
 
-TYPES = {"csv": "text/csv", "json": "application/json", "html": "text/html", "py": "text/x-python"}
+TYPES = {
+    "csv": "text/csv",
+    "html": "text/html",
+    "ipynb": "application/x-ipynb+json",
+    "json": "application/json",
+    "py": "text/x-python",
+}
 
 
 def parcel(**kwargs: Any) -> gr.HTML:
@@ -50,15 +57,33 @@ def parcel(**kwargs: Any) -> gr.HTML:
     return gr.HTML(None, html_template="<span hidden></span>", js_on_load=_SCRIPT, padding=False, **kwargs)
 
 
-def packed(name: str, text: str, figures: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+def packed(
+    name: str,
+    text: str,
+    figures: Mapping[str, dict[str, Any]] | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """A file for the page. `figures` take the places `<!--NAME-->` of its text: {"data", "layout", "look", "height"}
-    each, `look` one of a chart's looks (see `ui/chart.py`) or {}."""
-    kind = TYPES[name.rsplit(".", 1)[-1]] + ";charset=utf-8"
+    each, `look` one of a chart's looks (see `ui/chart.py`) or {}. Further files go `beside` it, as they are."""
+    files = [{"name": other, "type": _kind(other), "text": words} for other, words in (beside or {}).items()]
     # Pressed twice is two presses: the page acts on what has changed.
     return {
-        "name": name, "type": kind, "text": text, "figures": dict(figures or {}),
+        "name": name, "type": _kind(name), "text": text, "figures": dict(figures or {}), "files": files,
         "pressed": time.time_ns() // 1_000_000,
     }  # fmt: skip
+
+
+def _kind(name: str) -> str:
+    return TYPES[name.rsplit(".", 1)[-1]] + ";charset=utf-8"
+
+
+def charts(values: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """All charts among the values of panels that are on show."""
+    for value in values:
+        if isinstance(value, dict) and value.get("__type__") == "update":
+            value = value.get("value") if value.get("visible", True) else None
+        if isinstance(value, dict) and value.get("data") and "layout" in value:
+            yield value
 
 
 PICTURE = """
