@@ -319,6 +319,10 @@ def _turn(plan: Plan, stage: Stage) -> Iterator[str]:
         yield "for member in members:"
         yield "    for group in member.optimizer.param_groups:"
         yield f"        group.update(lr=RATE{more.get(stage.config.optimizer, '')})"
+        if stage.config.optimizer == "sgd" and stage.config.momentum > 0 == before.config.momentum:
+            # torch keeps no velocity without momentum; it would have been the last slope.
+            yield "    for numbers in member.network.parameters():"
+            yield '        member.optimizer.state[numbers]["momentum_buffer"] = numbers.grad.clone()'
     if plan.dropout:
         yield "    for module in member.network.modules():"
         yield "        if isinstance(module, nn.Dropout):"

@@ -188,6 +188,7 @@ def after(parent: Origin, wish: TrainConfig, data: Dataset) -> tuple[TrainConfig
         ({"dropout": 0.2}, {"l2": 0.01, "clip": 0.5, "dropout": 0.1}),
         ({"optimizer": "sgd", "label_smoothing": 0.1}, {"optimizer": "adamw", "label_smoothing": 0.0}),
         ({"schedule": "cosine"}, {"schedule": "step", "batch": 16}),
+        ({"optimizer": "sgd", "momentum": 0.0}, {"momentum": 0.9, "clip": 1.0}),
         ({}, {"patience": 3, "l1": 0.001, "warmup": 0.3}),
         ({"changes": (Change(5, "learning_rate", 0.03),)}, {"learning_rate": 0.02, "optimizer": "rmsprop"}),
     ],
