@@ -38,16 +38,14 @@ class Lexicon:
         self.words = words
         self._counts, self._pairs, self._seen = counts, pairs, seen
         self._alone: list[float] = np.log(counts / counts.sum()).tolist()
-        totals: Counter[int] = Counter()
-        kinds: Counter[int] = Counter()
-        for (before, _), times in zip(pairs.tolist(), seen.tolist(), strict=True):
-            totals[before] += times
-            kinds[before] += 1
-        self._rest = {before: math.log(DISCOUNT * kinds[before] / totals[before]) for before in totals}
-        self._follow = {
-            (before, word): (times - DISCOUNT) / totals[before]
-            for (before, word), times in zip(pairs.tolist(), seen.tolist(), strict=True)
-        }
+        # Numbers from 0 on, so that NumPy can count by them: a word after START has the place of one more word.
+        before, after = pairs[:, 0].astype(int) % (len(words) + 1), pairs[:, 1].astype(int)
+        totals = np.bincount(before, seen, len(words) + 1)
+        kinds = np.bincount(before, minlength=len(words) + 1)
+        known = np.flatnonzero(kinds)
+        self._rest = dict(zip(known.tolist(), np.log(DISCOUNT * kinds[known] / totals[known]).tolist(), strict=True))
+        shares = ((seen - DISCOUNT) / totals[before]).tolist()
+        self._follow = dict(zip(zip(before.tolist(), after.tolist(), strict=True), shares, strict=True))
         self.tree: dict[tuple[int, str], int] = {}
         self.word_at, self.best = [NOT_LISTED], [max(self._alone)]
         for number, word in enumerate(words):
@@ -66,6 +64,7 @@ class Lexicon:
 
     def follow(self, before: int, word: int) -> float:
         """log P(word | before), natural; `before` may be START, or a word never seen before another."""
+        before = len(self.words) if before == START else before
         alone, rest = self._alone[word], self._rest.get(before)
         if rest is None:
             return alone

@@ -1,7 +1,8 @@
 """Transcribe: a recording of any length in, its text out, segment by segment, every word with its time.
 
-`TranscribeConfig` (what to do) → `transcribe` (the loop) → `Segment` (a phrase). Where to cut is in `cut.py`, what the
-model hears in `hear.py`. Memory stays the same whether it is a minute or an hour: nothing is read before it is needed.
+`TranscribeConfig` (what to do) → `transcribe` (the loop) → `Segment` (a phrase). Where to cut is in `cut.py`, in which
+order to hear in `listen.py`, what the model hears in `hear.py`. Memory stays the same whether it is a minute or an
+hour: nothing is read before it is needed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from bigmodel import audio
 from bigmodel.config import bounded, check, chosen
-from bigmodel.transcribe.cut import Tape, next_piece
-from bigmodel.transcribe.hear import hear
+from bigmodel.transcribe.cut import Tape
+from bigmodel.transcribe.listen import listen
 from bigmodel.transcribe.spell import Word, joined
 
 if TYPE_CHECKING:
@@ -75,12 +76,10 @@ def transcribe(config: TranscribeConfig, sound: audio.Sound, model: SpeechModel)
     """
     began = time.perf_counter()
     duration = audio.look(sound).seconds
-    tape, at, number, overlap, idle = Tape(audio.blocks(sound)), 0, 0, False, 0.0
-    while (piece := next_piece(config, tape, at, overlap)) is not None:
-        words, at = hear(config, piece, model)
-        overlap, number = piece.forced, number + 1
+    idle = 0.0
+    for number, (piece, words, end) in enumerate(listen(config, Tape(audio.blocks(sound)), model), 1):
         seconds = time.perf_counter() - began - idle
-        heard = at / audio.RATE
+        heard = end / audio.RATE
         asked = time.perf_counter()
         yield Segment(
             number=number,

@@ -49,7 +49,8 @@ class Tape:
         while have < last and (block := next(self._blocks, None)) is not None:
             parts.append(block)
             have += len(block)
-        self._kept = np.concatenate(parts)[first - self._start :]
+        # Nothing new to read, nothing to copy.
+        self._kept = (np.concatenate(parts) if len(parts) > 1 else self._kept)[first - self._start :]
         self._start = first
         return self._kept[: last - first]
 
@@ -77,8 +78,10 @@ def next_piece(config: TranscribeConfig, tape: Tape, at: int, overlap: bool) -> 
 
 def levels(wave: Wave) -> NDArray[np.float64]:
     """Loudness of every 20 ms in decibels below full scale, (frames,)."""
-    padded = np.concatenate([wave, np.zeros(-len(wave) % FRAME, np.float32)]).astype(np.float64)
-    level: NDArray[np.float64] = 10 * np.log10(np.mean(padded.reshape(-1, FRAME) ** 2, axis=1) + 1e-12)
+    frames = np.pad(wave, (0, -len(wave) % FRAME)).reshape(-1, FRAME)
+    # einsum multiplies and adds in one go: squares of a whole chunk in doubles took a tenth of all the time.
+    power = np.einsum("ij,ij->i", frames, frames).astype(np.float64) / FRAME
+    level: NDArray[np.float64] = 10 * np.log10(power + 1e-12)
     return level
 
 

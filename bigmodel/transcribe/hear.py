@@ -1,7 +1,8 @@
-"""The step functions: a piece of sound through the model, and what it said as words. The only place with torch here."""
+"""The step functions: a piece of sound through the model, and what it said as words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,19 +16,43 @@ from bigmodel.transcribe.spell import Word, alphabet, calibrated, letters, sprea
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from bigmodel.audio import Wave
     from bigmodel.checkpoints import SpeechModel
     from bigmodel.transcribe import TranscribeConfig
+    from bigmodel.transcribe.parakeet import Parakeet
 
 LEAST = RATE // 2  # shorter pieces are made so long with silence: convolutions need something to stand on
 
 
-def hear(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[tuple[Word, ...], int]:
-    """The words of a piece and the sample at which the next one begins (a forced cut moves to a gap between words)."""
-    if piece.silent:
-        return (), piece.last
-    found = hear_ctc(config, piece, model) if model.kind == "ctc" else hear_seq2seq(config, piece, model)
+class Ear:
+    """A model as it is listened through. `several`: it can hear several pieces in one forward, each as if alone."""
+
+    def __init__(self, config: TranscribeConfig, model: SpeechModel) -> None:
+        self._config, self._model = config, model
+        self._parakeet = _parakeet(model)
+        self.several = self._parakeet is not None
+
+    def hear(self, pieces: Sequence[Piece]) -> list[tuple[Word, ...]]:
+        """The words in all samples of each of the pieces, none of them silent."""
+        if self._model.kind != "ctc":
+            return [hear_seq2seq(self._config, piece, self._model) for piece in pieces]
+        waves = [_padded(piece.samples) for piece in pieces]
+        heard = emissions(waves, self._model, self._parakeet)
+        return [spelt(self._config, piece, rows, self._model) for piece, rows in zip(pieces, heard, strict=True)]
+
+
+def _parakeet(model: SpeechModel) -> Parakeet | None:
+    """The quick forward for the architecture that has one; others go through their own."""
+    from bigmodel.transcribe import parakeet
+
+    return parakeet.Parakeet(model) if parakeet.is_plain_parakeet(model.model) else None
+
+
+def settled(found: tuple[Word, ...], piece: Piece) -> tuple[tuple[Word, ...], int]:
+    """The words that are the piece's own, and the sample at which the next one begins: a forced cut moves to a gap
+    between words."""
     last = _gap(found, piece) if piece.forced else piece.last
     first, end = piece.first / RATE, last / RATE
     # Two overlapping pieces may hear a word at the seam a little apart: its middle decides, and the seam bounds it.
@@ -36,8 +61,28 @@ def hear(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[tu
 
 
 def hear_ctc(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tuple[Word, ...]:
-    """What a CTC model hears in all samples of the piece: letter by letter, or, with a word list, likely words."""
-    frames = emissions(_padded(piece.samples), model)
+    """What a CTC model hears in all samples of one piece."""
+    return Ear(config, model).hear([piece])[0]
+
+
+def emissions(waves: Sequence[Wave], model: SpeechModel, parakeet: Parakeet | None) -> list[NDArray[np.float32]]:
+    """Samples (n,) at 16 kHz → log probabilities (frames, tokens), for each of the waves."""
+    import torch
+
+    with torch.inference_mode():
+        logits = parakeet(waves) if parakeet else [_logits(wave, model) for wave in waves]
+        return [rows.float().log_softmax(-1).cpu().numpy() for rows in logits]
+
+
+def _logits(wave: Wave, model: SpeechModel) -> Tensor:
+    """Logits (frames, tokens) by the model's own forward. One wave at a time: some models hear a batch's padding."""
+    inputs = model.processor(wave, sampling_rate=model.sample_rate, return_tensors="pt").to(model.device)
+    logits: Tensor = model.model(**inputs).logits[0]
+    return logits
+
+
+def spelt(config: TranscribeConfig, piece: Piece, frames: NDArray[np.float32], model: SpeechModel) -> tuple[Word, ...]:
+    """Words from the log probabilities of a piece: letter by letter, or, with a word list, likely words."""
     book = alphabet(model.processor.tokenizer, model.model.config.vocab_size)
     if config.word_list and model.words is not None:
         text = Search(book.texts, book.blank, model.words, config.word_list).best(frames)
@@ -48,16 +93,6 @@ def hear_ctc(config: TranscribeConfig, piece: Piece, model: SpeechModel) -> tupl
     step = frame_seconds(model, len(ids), max(LEAST, len(piece.samples)))
     found = words(letters(ids, probabilities, book), begin, step, begin + len(piece.samples) / RATE)
     return found if model.calibration is None else calibrated(found, *model.calibration)
-
-
-def emissions(samples: Wave, model: SpeechModel) -> NDArray[np.float32]:
-    """Samples (n,) at 16 kHz → log probabilities (frames, tokens)."""
-    import torch
-
-    with torch.inference_mode():
-        inputs = model.processor(samples, sampling_rate=model.sample_rate, return_tensors="pt").to(model.device)
-        heard: NDArray[np.float32] = model.model(**inputs).logits[0].float().log_softmax(-1).cpu().numpy()
-    return heard
 
 
 def aligned(frames: NDArray[np.float32], text: tuple[int, ...], blank: int) -> tuple[list[int], list[float]]:

@@ -55,6 +55,22 @@ def rtf() -> Any:
     return _rows().faster("transcribe-rtf", 1.5, ours, peer, repeats=3)
 
 
+def words() -> Any:
+    """What the word list costs: the same ten minutes with it, over letter by letter."""
+    from bigmodel.checkpoints import load_speech
+    from bigmodel.transcribe import TranscribeConfig, transcribe
+
+    model, wave = load_speech("speech-en"), _speech(600)
+
+    def heard(word_list: float) -> None:
+        for _ in transcribe(TranscribeConfig(word_list=word_list), (16_000, wave), model):
+            pass
+
+    rows = _rows()
+    mine, theirs = rows.side_by_side(lambda: heard(0.4), lambda: heard(0.0), repeats=3)
+    return rows.Row("transcribe-words", mine, theirs, mine / theirs, 1.5, mine / theirs <= 1.5)
+
+
 def hour() -> Any:
     """An hour from a FLAC file, in a process of its own."""
     import tempfile
@@ -79,7 +95,7 @@ def _speech(seconds: float) -> Any:
     return np.tile(wave, int(seconds * 16_000 / len(wave)) + 1)[: int(seconds * 16_000)]
 
 
-ROWS: dict[str, Callable[[], Any]] = {"transcribe-rtf": rtf, "transcribe-hour": hour}
+ROWS: dict[str, Callable[[], Any]] = {"transcribe-rtf": rtf, "transcribe-words": words, "transcribe-hour": hour}
 
 
 def _rows() -> ModuleType:
