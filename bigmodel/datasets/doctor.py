@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bigmodel.datasets import Dataset, DatasetConfig, Notice, Table, split_rows
+from bigmodel.datasets import Dataset, DatasetConfig, Notice, Reading, Table, drain, split_rows
 from bigmodel.datasets.encode import classes_of, inputs_of, name_of, some
 from bigmodel.datasets.files import written
 from bigmodel.datasets.texts import plain, telltale
@@ -26,6 +26,8 @@ from bigmodel.errors import DataError
 FIRST_ROWS = 5
 _SAMPLE = 2000
 """Rows on which single columns are tried."""
+_TOGETHER = 25
+"""Columns whose cells are gone through at once."""
 _ALONE = 0.98
 """A column that gets this share of every class right by itself is suspicious."""
 _NAMED = 0.3
@@ -73,13 +75,21 @@ class Report:
 
 def examine(table: Table, target: str, config: DatasetConfig | None = None) -> Report:
     """Look at a table whose column `target` is to be predicted, split as `config` says."""
-    columns = tuple(_column(table, name, kind) for name, kind in zip(table.columns, table.types, strict=True))
+    return drain(examining(table, target, config))
+
+
+def examining(table: Table, target: str, config: DatasetConfig | None = None) -> Generator[Reading, None, Report]:
+    """The same, with an event for each column that is looked at or tried, so that whoever waits can be told."""
+    columns = []
+    for name, kind in zip(table.columns, table.types, strict=True):
+        yield Reading("look", len(columns), len(table.columns))
+        columns.append(_column(table, name, kind))
     constant = [c.name for c in columns if c.distinct == 1 and c.name != target]
     ids = [c.name for c in columns if c.name != target and c.name not in constant and _id_like(table, c)]
     findings = [
         *_listed("warn", "constant", constant),
         *_listed("warn", "ids", ids),
-        *_listed("warn", "missing", [c.name for c in columns if c.missing > 0.5 and c.type != "empty"]),
+        *_listed("warn", "missing", [c.name for c in columns if c.missing > 0.5 and c.distinct > 1]),
     ]
     notices = list(table.notices)
     classes: tuple[tuple[str, int], ...] = ()
@@ -95,14 +105,14 @@ def examine(table: Table, target: str, config: DatasetConfig | None = None) -> R
         classes = tuple((name_of(value), int(count)) for value, count in counts.items())
         y = frame[target].map({value: k for k, value in enumerate(values)}).to_numpy(np.int64)
         findings += _classes(classes, len(frame))
-        findings += _rows(frame, target, [*constant, *ids], y, config or DatasetConfig())
-        findings += _telling(table, frame, target, [*constant, *ids], y)
+        findings += yield from _rows(frame, target, [*constant, *ids], y, config or DatasetConfig())
+        findings += yield from _telling(table, frame, target, [*constant, *ids], y)
     order: list[Severity] = ["bad", "warn", "note", "good"]
     findings.sort(key=lambda finding: order.index(finding.severity))
     if problem is None and not findings:
         findings = [Finding("good", "healthy")]
     return Report(
-        *(table.rows, target, columns, classes, tuple(findings), tuple(notices), (*constant, *ids)),
+        *(table.rows, target, tuple(columns), classes, tuple(findings), tuple(notices), (*constant, *ids)),
         first=_first(table.cells),
         problem=problem,
     )
@@ -180,12 +190,18 @@ def _classes(classes: tuple[tuple[str, int], ...], rows: int) -> list[Finding]:
     return found
 
 
-def _rows(frame: pd.DataFrame, target: str, unused: list[str], y: np.ndarray, config: DatasetConfig) -> list[Finding]:
+def _rows(
+    frame: pd.DataFrame, target: str, unused: list[str], y: np.ndarray, config: DatasetConfig
+) -> Generator[Reading, None, list[Finding]]:
     """Rows that stand there twice, in one part of the split or on both of its sides."""
     used = [c for c in frame.columns if c not in unused and c != target and frame[c].notna().any()]
     if not used:
         return []
-    same = pd.util.hash_pandas_object(frame[[*used, target]], index=False).to_numpy()
+    same = np.zeros(len(frame), np.uint64)
+    for start in range(0, len(used) + 1, _TOGETHER):
+        yield Reading("twins", start, len(used) + 1)
+        some_columns = frame[[*used, target][start : start + _TOGETHER]]
+        same = same * np.uint64(0x9E3779B97F4A7C15) ^ pd.util.hash_pandas_object(some_columns, index=False).to_numpy()
     twice = len(same) - len(np.unique(same))
     if not twice or config.distinct:
         return []
@@ -197,7 +213,9 @@ def _rows(frame: pd.DataFrame, target: str, unused: list[str], y: np.ndarray, co
     return [Finding("note", "twice", (("rows", twice),))]
 
 
-def _telling(table: Table, frame: pd.DataFrame, target: str, unused: list[str], y: np.ndarray) -> list[Finding]:
+def _telling(
+    table: Table, frame: pd.DataFrame, target: str, unused: list[str], y: np.ndarray
+) -> Generator[Reading, None, list[Finding]]:
     """Columns that predict the target all by themselves: often the answer in another guise."""
     rng = np.random.default_rng(0)
     rows = rng.choice(len(y), min(_SAMPLE, len(y)), replace=False)
@@ -205,7 +223,8 @@ def _telling(table: Table, frame: pd.DataFrame, target: str, unused: list[str], 
     rows = rows[sizes[y[rows]] >= 3]  # one row a fold
     numbers, categories, texts = inputs_of(table, target, unused)
     found = []
-    for name in (*numbers, *categories):
+    for k, name in enumerate((*numbers, *categories)):
+        yield Reading("alone", k, len(numbers) + len(categories))
         cells = frame[name].iloc[rows]
         x = cells.to_numpy(float) if name in numbers else pd.factorize(cells)[0].astype(float)
         share = _alone(x[:, None], y[rows], len(np.unique(x)) if name in categories else 2 * len(sizes))

@@ -33,6 +33,8 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
 _HIGH = bytes(range(128, 256))
 _PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
 """A letter of a Chinese encoding of two bytes."""
+_TELLING = 2000
+"""Lines that are enough to know a language by its letters."""
 _CHUNK = 1 << 20
 
 
@@ -203,7 +205,8 @@ def _old_encoding(path: Path) -> tuple[str, int, int]:
                 continue
             lines["other"] += 1
             chinese = chinese and _decodes(line, "gb18030")
-            letters.update(_PAIR.findall(line))
+            if lines["other"] <= _TELLING:
+                letters.update(_PAIR.findall(line))
             runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", line)]
             paired, high = paired + sum(run for run in runs if run % 2 == 0), high + sum(runs)
     plain = sum(letter[1] < 0x80 for letter in letters) / max(1, len(letters))

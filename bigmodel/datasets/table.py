@@ -47,7 +47,8 @@ TARGETS = (
     "y",
 )
 _OFTEN = 20_000
-"""Rows between two events while a file streams by."""
+_CELLS = 1_000_000
+"""Rows, and cells, between two events while a file streams by."""
 
 
 def reading(path: str) -> Generator[Reading, None, Table]:
@@ -55,10 +56,10 @@ def reading(path: str) -> Generator[Reading, None, Table]:
     sheet = open_sheet(_there(path), MOST_ROWS)
     notices = [notice(key, **values) for key, values in sheet.said]
     names, rows = _header(sheet, notices)
-    sample = _Sample(names)
+    sample, often = _Sample(names), max(1, min(_OFTEN, _CELLS // len(names)))
     for row in rows:
         sample.add(row)
-        if sample.seen % _OFTEN == 0:
+        if sample.seen % often == 0:
             yield Reading("rows", sample.seen)
     sample.check(notices, sheet.sampled)
     body = sample.rows
@@ -68,8 +69,11 @@ def reading(path: str) -> Generator[Reading, None, Table]:
         typed[name] = _typed([row[k] for row in body], sheet.comma)
     _tell(typed, notices)
     columns, types = tuple(typed), tuple(column.kind for column in typed.values())
+    yield Reading("columns", len(typed), len(typed))
     values = pd.DataFrame({name: column.values for name, column in typed.items()})
+    yield Reading("columns", len(typed), len(typed))
     cells = pd.DataFrame({name: column.shown for name, column in typed.items()})
+    yield Reading("columns", len(typed), len(typed))
     target = _guess(columns, types, values)
     return Table(columns, types, len(body), target, tuple(notices), values, cells, sheet.comma)
 

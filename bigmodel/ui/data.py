@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.datasets import DATASETS, DRAWN, SENTENCES, DatasetConfig, drain, sentences
+from bigmodel.datasets import DATASETS, DRAWN, SENTENCES, DatasetConfig, Reading, drain, sentences
 from bigmodel.datasets.drawn import FEWEST_POINTS
 from bigmodel.errors import BigModelError, DataError
 from bigmodel.ui import doctor
@@ -20,7 +19,8 @@ from bigmodel.ui.widgets import Form, Page
 from bigmodel.ui.words import word
 
 if TYPE_CHECKING:
-    from bigmodel.datasets import Dataset
+    from bigmodel.datasets import Dataset, Table
+    from bigmodel.datasets.doctor import Report
 
 TABLE = "upload"
 FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
@@ -57,7 +57,7 @@ class DataForm:
         with page.words(gr.Accordion(open=False, elem_id=f"{prefix}-look"), label="datasets.look") as self.look:
             self.preview = doctor.report_card(elem_id=f"{prefix}-preview")
         # The tables read last: a change of target need not read a file of 50 MB again.
-        self._table = lru_cache(maxsize=2)(_read)
+        self._tables: dict[tuple[str, float], Table] = {}
         self._connect()
 
     @property
@@ -146,45 +146,63 @@ class DataForm:
 
     def _uploaded(
         self, file: str | None, target: str | None, leave_out: list[str] | None, language: str, *settings: Any
-    ) -> list[Any]:
+    ) -> Iterator[list[Any]]:
         """Read the table as soon as it is there: its columns are the targets to choose from. A target that was chosen
         stays if the table has it, with what was left out: Compare hands over a table together with both."""
         if not file:
-            return [gr.update(choices=[], value=None), gr.update(choices=[], value=[]), None]
-        from bigmodel.datasets.doctor import examine
-
+            yield [gr.update(choices=[], value=None), gr.update(choices=[], value=[]), None]
+            return
         try:
-            table = self._table(file, _stamp(file))
-            stays = target in table.columns
-            aim = str(target) if stays else table.target
-            report = examine(table, aim, self.form.read(settings))
+            steps = self._examined(file, settings, lambda columns: target in columns and str(target))
+            table, report = yield from doctor.waited(steps, language, 2)
         except BigModelError as error:
             gr.Warning(word(error, language))
-            return [gr.update(choices=[], value=None), gr.update(choices=[], value=[]), doctor.failed(error, language)]
-        others = [name for name in table.columns if name != aim]
-        chosen = [name for name in leave_out or () if name in others] if stays else []
-        return [
-            gr.update(choices=list(table.columns), value=aim),
+            lost = doctor.failed(error, language)
+            yield [gr.update(choices=[], value=None), gr.update(choices=[], value=[]), lost]
+            return
+        others = [name for name in table.columns if name != report.target]
+        chosen = [name for name in leave_out or () if name in others] if report.target == target else []
+        yield [
+            gr.update(choices=list(table.columns), value=report.target),
             gr.update(choices=others, value=chosen or list(report.leave_out)),
             doctor.view(report, language),
         ]
 
     def _aimed(
         self, file: str | None, target: str | None, leave_out: list[str] | None, language: str, *settings: Any
-    ) -> list[Any]:
+    ) -> Iterator[list[Any]]:
         """Look again: at another target, or in another language."""
         if not file:
-            return [gr.skip(), gr.skip()]
-        from bigmodel.datasets.doctor import examine
-
+            yield [gr.skip(), gr.skip()]
+            return
         try:
-            table = self._table(file, _stamp(file))
-            report = examine(table, str(target or table.target), self.form.read(settings))
+            steps = self._examined(file, settings, lambda columns: str(target or ""))
+            table, report = yield from doctor.waited(steps, language, 1)
         except BigModelError as error:
-            return [gr.skip(), doctor.failed(error, language)]
+            yield [gr.skip(), doctor.failed(error, language)]
+            return
         others = [name for name in table.columns if name != target]
         kept = [name for name in leave_out or () if name in others]
-        return [gr.update(choices=others, value=kept), doctor.view(report, language)]
+        yield [gr.update(choices=others, value=kept), doctor.view(report, language)]
+
+    def _examined(
+        self, file: str, settings: Sequence[Any], aim: Callable[[Sequence[str]], str | bool]
+    ) -> Generator[Reading, None, tuple[Table, Report]]:
+        """A table and what there is to say of it; `aim` gives its target, if it has one."""
+        yield Reading("rows", 0)
+        with alone():
+            import sklearn.tree  # noqa: F401
+
+            from bigmodel.datasets.doctor import examining
+            from bigmodel.datasets.table import reading
+        place = (file, _stamp(file))
+        table = self._tables.get(place)
+        if table is None:
+            table = yield from reading(file)
+            self._tables = {**dict([*self._tables.items()][-1:]), place: table}
+        target = aim(table.columns) or table.target
+        report = yield from examining(table, str(target), self.form.read(settings))
+        return table, report
 
     def _previewed(self, source: str, language: str, *settings: Any) -> Any:
         """The same look at a built-in set."""
@@ -217,12 +235,6 @@ def loading(source: Source) -> Generator[Any, None, Dataset]:
         return load_dataset(source.config)
     table = yield from reading(source.file)
     return table_dataset(table, source.target or table.target, source.config, source.leave_out)
-
-
-def _read(path: str, stamp: float) -> Any:
-    from bigmodel.datasets import read_table
-
-    return read_table(path)
 
 
 def _stamp(path: str) -> float:

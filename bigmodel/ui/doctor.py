@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 
@@ -10,14 +12,21 @@ from bigmodel.errors import BigModelError
 from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:
+    from bigmodel.datasets import Reading
     from bigmodel.datasets.doctor import Report
 
+Result = TypeVar("Result")
+EVERY = 0.2
+"""Seconds between two signs of how far a look has come."""
+FOLDED = 4
+"""So many notes are put behind a line that counts them: what is wrong comes first."""
 BARS = 10
 COLUMNS = 60
 
 # Names and cells come from other people's files: text nodes only.
 _SCRIPT = """
-const box = element.querySelector('.doctor');
+const box = element.querySelector('.doctor'), body = box.querySelector('.doctor-body');
+const working = box.querySelector('.doctor-working'), bar = box.querySelector('progress');
 const signs = {bad: '✕', warn: '!', note: 'i', good: '✓'};
 function make(tag, name, ...inside) {
     const node = document.createElement(tag);
@@ -33,12 +42,9 @@ function table(head, rows) {
     frame.tabIndex = 0;
     return frame;
 }
-function show() {
-    const v = props.value || {};
-    const parts = [];
-    if (v.facts) parts.push(make('p', 'facts', v.facts));
+function listed(findings) {
     const list = make('ul', 'findings');
-    for (const [severity, said, sentence] of v.findings || []) {
+    for (const [severity, said, sentence] of findings) {
         const sign = make('span', 'sign', signs[severity] || '');
         sign.setAttribute('role', 'img');
         sign.setAttribute('aria-label', said);
@@ -46,7 +52,19 @@ function show() {
         item.dataset.severity = severity;
         list.append(item);
     }
-    if (list.children.length) parts.push(list);
+    return list;
+}
+function show() {
+    const v = props.value || {};
+    const parts = [];
+    working.textContent = v.working || '';
+    bar.hidden = !v.working;
+    if (v.share > 0) bar.value = v.share; else bar.removeAttribute('value');
+    if (v.facts) parts.push(make('p', 'facts', v.facts));
+    const all = v.findings || [], notes = v.folded ? all.filter(([severity]) => severity === 'note') : [];
+    const first = listed(all.filter(finding => !notes.includes(finding)));
+    if (first.children.length) parts.push(first);
+    if (notes.length) parts.push(make('details', 'notes', make('summary', '', v.folded), listed(notes)));
     if (v.bars && v.bars.length) {
         const bars = make('div', 'bars');
         const most = Math.max(...v.bars.map(bar => bar[1]));
@@ -65,8 +83,8 @@ function show() {
         const fold = make('details', '', make('summary', '', v.first.title), table(v.first.head, v.first.rows));
         parts.push(fold);
     }
-    box.hidden = !parts.length;
-    box.replaceChildren(...parts);
+    box.hidden = !parts.length && !v.working;
+    body.replaceChildren(...parts);
 }
 watch('value', show);
 show();
@@ -78,10 +96,14 @@ _STYLE = """
 .doctor[hidden] { display: none; }
 .doctor h4 { margin: 12px 0 6px; font-size: .85rem; font-weight: 600; color: var(--body-text-color-subdued); }
 .doctor p { margin: 0; }
+.doctor-working:not(:empty) { font-weight: 600; }
+.doctor progress { width: 100%; height: 6px; margin: 6px 0 0; accent-color: var(--color-accent); display: block; }
+.doctor progress[hidden] { display: none; }
 .facts { font-weight: 600; }
 .more { color: var(--body-text-color-subdued); margin-top: 4px; }
 .findings { list-style: none; margin: 10px 0 0; padding: 0; display: grid; gap: 8px; }
-.findings li { display: grid; grid-template-columns: 20px 1fr; gap: 8px; line-height: 1.4; overflow-wrap: anywhere; }
+.doctor .findings li { display: grid; grid-template-columns: 20px 1fr; gap: 8px; line-height: 1.4; margin: 0;
+    overflow-wrap: anywhere; }
 .sign { width: 20px; height: 20px; border-radius: 50%; display: inline-grid; place-items: center; font-size: .75rem;
     font-weight: 700; color: white; background: #475066; }
 [data-severity=bad] .sign { background: #b91c1c; }
@@ -93,11 +115,16 @@ _STYLE = """
 .bars i { display: block; height: 100%; background: var(--color-accent); border-radius: 5px; }
 .bars .count { font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
 .frame { overflow: auto; max-height: 264px; border: 1px solid var(--border-color-primary); border-radius: 8px; }
-.frame table { border: none; border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 0; }
-.frame :is(th, td) { text-align: left; padding: 4px 8px; white-space: nowrap; max-width: 150px; overflow: hidden;
-    text-overflow: ellipsis; border: none; border-bottom: 1px solid var(--border-color-primary); font-weight: 400; }
-.frame thead th { position: sticky; top: 0; background: var(--block-background-fill); font-weight: 600; }
-.frame tbody th { font-weight: 600; }
+.doctor .frame table { border: none; border-collapse: separate; border-spacing: 0; width: 100%; margin: 0;
+    font-variant-numeric: tabular-nums; }
+.doctor .frame tr { border: none; }
+.doctor .frame :is(th, td) { text-align: left; padding: 4px 8px; white-space: nowrap; max-width: 150px;
+    overflow: hidden; text-overflow: ellipsis; font-weight: 400;
+    border: none; border-bottom: 1px solid var(--border-color-primary); }
+.doctor .frame tr:last-child :is(th, td) { border-bottom: none; }
+.doctor .frame thead tr th { border-bottom: 1px solid var(--border-color-primary); }
+.doctor .frame thead th { position: sticky; top: 0; background: var(--block-background-fill); font-weight: 600; }
+.doctor .frame tbody th { font-weight: 600; }
 .doctor details { margin-top: 10px; }
 .doctor summary { cursor: pointer; font-weight: 600; font-size: .85rem; color: var(--body-text-color-subdued);
     margin-bottom: 6px; }
@@ -108,7 +135,8 @@ def report_card(**kwargs: Any) -> gr.HTML:
     """A place for what `view` makes of a report. Nothing is seen of it while it is None."""
     return gr.HTML(
         None,
-        html_template='<div class="doctor" hidden></div>',
+        html_template='<div class="doctor" hidden><p class="doctor-working" role="status"></p>'
+        '<progress max="1" hidden></progress><div class="doctor-body"></div></div>',
         css_template=_STYLE,
         js_on_load=_SCRIPT,
         **kwargs,
@@ -125,6 +153,7 @@ def view(report: Report, language: str) -> dict[str, Any]:
     ]
     if report.problem is not None:
         noticed.insert(0, ["bad", say("doctor.bad", language), word(report.problem, language)])
+    notes = sum(severity == "note" for severity, _, _ in noticed)
     total = sum(count for _, count in report.classes)
     bars = [[name, count, f"{count:,} · {count / total:.0%}"] for name, count in report.classes[:BARS]]
     if len(report.classes) > BARS:
@@ -134,6 +163,7 @@ def view(report: Report, language: str) -> dict[str, Any]:
     return {
         "facts": facts,
         "findings": noticed,
+        "folded": say("doctor.notes", language, count=notes) if FOLDED <= notes < len(noticed) else "",
         "bars_title": say("doctor.classes", language, count=len(report.classes)),
         "bars": bars,
         "columns": columns_table(report, language),
@@ -143,6 +173,26 @@ def view(report: Report, language: str) -> dict[str, Any]:
             "rows": [list(row[:COLUMNS]) for row in report.first],
         },
     }
+
+
+def working(event: Reading, language: str) -> dict[str, Any]:
+    """What stands there while a table is read and looked at."""
+    text = say(f"doctor.working.{event.stage}", language, done=event.done, of=event.of)
+    return {"working": text, "share": event.done / event.of if event.of else 0.0}
+
+
+def waited(steps: Generator[Reading, None, Result], language: str, skipped: int) -> Generator[list[Any], None, Result]:
+    """The result of a look; until then, now and then, the outputs of a handler whose last one is the card: `skipped`
+    others stay as they are."""
+    told = -EVERY
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            yield [*(gr.skip() for _ in range(skipped)), working(event, language)]
 
 
 def failed(error: BigModelError, language: str) -> dict[str, Any]:

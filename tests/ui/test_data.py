@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from bigmodel.ui import data
 from bigmodel.ui.data import TABLE, DataForm
 from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import LANGUAGES, say
+from tests.ui.made import strict
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,11 @@ def plants(tmp_path: Path) -> str:
     return str(table)
 
 
+def last(steps: Iterator[list[Any]]) -> list[Any]:
+    """What a handler shows in the end."""
+    return list(steps)[-1]
+
+
 def settings(form: DataForm) -> list[Any]:
     return [widget.value for widget in form.form.inputs]
 
@@ -40,7 +47,7 @@ def test_own_table_keeps_its_target(form: DataForm, plants: str) -> None:
     """Reading a table guesses its target, but one that was chosen stays: Compare hands both over together."""
 
     def target(file: str | None, before: str | None) -> Any:
-        return form._uploaded(file, before, [], "en", *settings(form))[0]["value"]
+        return last(form._uploaded(file, before, [], "en", *settings(form)))[0]["value"]
 
     assert target(plants, None) == "healthy"
     assert target(plants, "colour") == "colour"
@@ -50,12 +57,12 @@ def test_own_table_keeps_its_target(form: DataForm, plants: str) -> None:
 
 def test_useless_columns_are_proposed_and_a_choice_stays(form: DataForm, plants: str) -> None:
     """A column of row numbers is proposed to be left out; what was left out by hand stays with its target."""
-    _, proposed, report = form._uploaded(plants, None, [], "en", *settings(form))
+    _, proposed, report = last(form._uploaded(plants, None, [], "en", *settings(form)))
     assert proposed["value"] == ["nr"]
     assert "healthy" not in proposed["choices"]
     assert report["bars"][0][0] == "no"
-    assert form._uploaded(plants, "healthy", ["colour"], "en", *settings(form))[1]["value"] == ["colour"]
-    left, _ = form._aimed(plants, "colour", ["colour", "nr"], "en", *settings(form))
+    assert last(form._uploaded(plants, "healthy", ["colour"], "en", *settings(form)))[1]["value"] == ["colour"]
+    left, _ = last(form._aimed(plants, "colour", ["colour", "nr"], "en", *settings(form)))
     assert left["value"] == ["nr"]
 
 
@@ -68,7 +75,7 @@ def test_bad_table_is_one_sentence(
     monkeypatch.setattr(data.gr, "Warning", told.append)
     table = tmp_path / "empty.csv"
     table.write_text("", encoding="utf-8")
-    target, _, report = form._uploaded(str(table), "a", [], language, *settings(form))
+    target, _, report = last(form._uploaded(str(table), "a", [], language, *settings(form)))
     assert told == [say("error.data.empty", language)] == [report["findings"][0][2]]
     assert target["choices"] == []
 
@@ -112,3 +119,22 @@ def test_the_square_speaks_both_languages(form: DataForm) -> None:
     for language in LANGUAGES:
         update = form.page.switch(language)[form.page.worded.index(form.drawing)]
         assert json.loads(update["label"])["undo"] == say("datasets.drawing.undo", language)
+
+
+def test_a_long_look_tells_how_far_it_is(form: DataForm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first moment the card says what is being done, column by column; a table that was read is not read
+    again for another target."""
+    monkeypatch.setattr(data.doctor, "EVERY", 0.0)
+    table = tmp_path / "wide.csv"
+    rows = [",".join([str(k * c % 13) for c in range(1, 13)] + ["uv"[k % 2]]) for k in range(40)]
+    table.write_text("\n".join([",".join([*(f"c{c}" for c in range(1, 13)), "kind"]), *rows]), encoding="utf-8")
+    for language in LANGUAGES:
+        *steps, done = form._uploaded(str(table), None, [], language, *settings(form))
+        said = [step[-1]["working"] for step in steps]
+        assert said[0] == say("doctor.working.rows", language, done=0)
+        assert say("doctor.working.alone", language, done=11, of=12) in said
+        assert all(0 <= step[-1]["share"] <= 1 for step in steps)
+        assert done[-1]["facts"]
+        strict(steps)
+    again = [step[-1]["working"] for step in list(form._aimed(str(table), "c1", [], "en", *settings(form)))[:-1]]
+    assert say("doctor.working.columns", "en", done=0, of=13) not in again
