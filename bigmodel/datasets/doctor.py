@@ -80,7 +80,7 @@ def examine(table: Table, target: str, config: DatasetConfig | None = None) -> R
 
 def examining(table: Table, target: str, config: DatasetConfig | None = None) -> Generator[Reading, None, Report]:
     """The same, with an event for each column that is looked at or tried, so that whoever waits can be told."""
-    columns = []
+    columns: list[Column] = []
     for name, kind in zip(table.columns, table.types, strict=True):
         yield Reading("look", len(columns), len(table.columns))
         columns.append(_column(table, name, kind))

@@ -115,7 +115,7 @@ _STYLE = """
 .bars i { display: block; height: 100%; background: var(--color-accent); border-radius: 5px; }
 .bars .count { font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
 .frame { overflow: auto; max-height: 264px; border: 1px solid var(--border-color-primary); border-radius: 8px; }
-.doctor .frame table { border: none; border-collapse: separate; border-spacing: 0; width: 100%; margin: 0;
+.doctor .frame table { border: none; border-collapse: collapse; width: 100%; margin: 0; padding: 0;
     font-variant-numeric: tabular-nums; }
 .doctor .frame tr { border: none; }
 .doctor .frame :is(th, td) { text-align: left; padding: 4px 8px; white-space: nowrap; max-width: 150px;
