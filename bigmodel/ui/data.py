@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.datasets import DATASETS, DRAWN, SENTENCES, DatasetConfig, Reading, drain, sentences
+from bigmodel.datasets import DATASETS, DRAWN, MADE, SENTENCES, DatasetConfig, Reading, drain, sentences
 from bigmodel.datasets.drawn import FEWEST_POINTS
 from bigmodel.errors import BigModelError, DataError
 from bigmodel.ui import doctor
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TABLE = "upload"
 FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
 _SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct", "terms")
+_MEANT = {"rows": MADE, "noise": MADE[1:], "distinct": (TABLE, *SENTENCES), "terms": (TABLE, *SENTENCES)}
+"""The settings that mean something for some data only; the article's problem is made without noise."""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -54,6 +56,8 @@ class DataForm:
         with gr.Column(visible=False) as self.board:
             self.drawing = self.form.widgets["points"] = drawing(page, elem_id=f"{prefix}-points")
         self.form.section("datasets.more", _SETTINGS)
+        for name, data in _MEANT.items():
+            self.form.widgets[name].visible = DATASETS[0] in data
         with page.words(gr.Accordion(open=False, elem_id=f"{prefix}-look"), label="datasets.look") as self.look:
             self.preview = doctor.report_card(elem_id=f"{prefix}-preview")
         # The tables read last: a change of target need not read a file of 50 MB again.
@@ -129,9 +133,11 @@ class DataForm:
         language = self.page.language
 
         def own(source: str) -> list[Any]:
-            return [gr.update(visible=shown) for shown in (source == TABLE, source == DRAWN, source != TABLE)]
+            meant = (source in data for data in _MEANT.values())
+            return [gr.update(visible=shown) for shown in (source == TABLE, source == DRAWN, source != TABLE, *meant)]
 
-        self.source.change(own, [self.source], [self.own, self.board, self.look], queue=False, **_QUIET)
+        turned = [self.own, self.board, self.look, *(self.form.widgets[name] for name in _MEANT)]
+        self.source.change(own, [self.source], turned, queue=False, **_QUIET)
         # In the queue: outside it Gradio shows no toast.
         own_table = [self.file, self.target, self.leave_out, language, *self.form.inputs]
         self.file.change(self._uploaded, own_table, [self.target, self.leave_out, self.report], **_QUIET)

@@ -138,3 +138,28 @@ def test_a_long_look_tells_how_far_it_is(form: DataForm, tmp_path: Path, monkeyp
         strict(steps)
     again = [step[-1]["working"] for step in list(form._aimed(str(table), "c1", [], "en", *settings(form)))[:-1]]
     assert say("doctor.working.columns", "en", done=0, of=13) not in again
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("article", {"rows"}),
+        ("moons", {"rows", "noise"}),
+        ("iris", set()),
+        ("drawn", set()),
+        ("sentences_en", {"distinct", "terms"}),
+        (TABLE, {"distinct", "terms"}),
+    ],
+)
+def test_settings_are_shown_where_they_mean_something(demo: Any, source: str, shown: set[str]) -> None:
+    """Rows and noise belong to made sets, repeated rows and words to tables; shares and seed to all. Every tab with
+    data has it so, and opens with what its first set needs."""
+    turns = [fn for fn in demo.fns.values() if getattr(fn.fn, "__name__", "") == "own"]
+    assert len(turns) >= 2
+    for turn in turns:
+        names = [str(widget.elem_id).rpartition("-")[2] for widget in turn.outputs]
+        seen = {name for name, update in zip(names, turn.fn(source), strict=True) if update["visible"]}
+        assert seen & {"rows", "noise", "distinct", "terms", "seed"} == shown
+        if source == "article":
+            assert {name for name, widget in zip(names, turn.outputs, strict=True) if widget.visible} >= shown
+            assert not any(w.visible for n, w in zip(names, turn.outputs, strict=True) if n in ("noise", "terms"))
