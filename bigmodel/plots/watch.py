@@ -62,7 +62,7 @@ def loss_curves(
         words["loss"],
         traces,
         xaxis={"rangemode": "nonnegative", **({"anchor": "y2"} if epochs else {})},
-        yaxis={"domain": [0.27, 1]} if epochs else {},
+        yaxis={"domain": [0.27, 1], **_room(baselines)} if epochs else {},
         waiting=((0, 10), (0, 1)),
         legend=LEGEND,
         shapes=[*_marked(marks, 0.27), *_levels(baselines)],
@@ -70,6 +70,12 @@ def loss_curves(
         annotations=[*_named(marks), *([_rate_name(words)] if epochs else [])],
         **(_under(epochs) if epochs else {}),
     )
+
+
+def _room(baselines: Lines) -> dict[str, Any]:
+    """Room for the name over the highest baseline."""
+    known = [value for _, value in baselines if math.isfinite(value)]
+    return {"autorangeoptions": {"include": [1.08 * max(known)]}} if known else {}
 
 
 def _under(epochs: Sequence[EpochRow]) -> dict[str, Any]:

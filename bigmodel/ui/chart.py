@@ -195,6 +195,7 @@ HEAD_STYLE = """
 .chart-head { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 30px; }
 .chart-head:not(:has(.chart-caption:not(:empty), .chart-switch:not(:empty))) { display: none; }
 .chart-caption { font-weight: 600; }
+@media (max-width: 760px) { .chart-head { flex-wrap: wrap; } }
 .chart-switch { display: inline-flex; flex: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 .chart-switch:empty { display: none; }
 .chart-switch button { all: unset; padding: 2px 10px; font-size: .85rem; cursor: pointer; border-radius: 7px; }

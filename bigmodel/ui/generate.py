@@ -65,7 +65,7 @@ def build(page: Page, live: Live) -> None:
             with gr.Row(elem_classes="actions first"):
                 start = page.button("generate.start", variant="primary", elem_id="generate-start")
                 stop = page.button("live.stop", variant="stop", interactive=False, elem_id="generate-stop")
-            with gr.Row(elem_classes="actions"):
+            with gr.Row(elem_classes="actions examples"):
                 examples = {
                     page.button(f"generate.example.{name}", size="sm", elem_id=f"generate-example-{name}"): model
                     for name, model in EXAMPLES.items()
@@ -113,7 +113,8 @@ def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
     asked = next((event for event in events if isinstance(event, Asked)), None)
     pieces = [event for event in events if isinstance(event, Piece) and event.number]
     if snapshot is None or asked is None:
-        return [{"run": 0, "prompt": "", "pieces": []}, {"cards": [], "note": say("generate.hint", language)}]
+        blank = {"run": 0, "prompt": "", "pieces": [], "later": say("generate.later", language)}
+        return [blank, {"cards": [], "note": say("generate.hint", language)}]
     last = pieces[-1] if pieces else None
     cards = []
     if last is not None:

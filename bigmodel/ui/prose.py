@@ -39,6 +39,7 @@ function show() {
         const prompt = document.createElement('span');
         prompt.className = 'prompt';
         prompt.textContent = value.prompt || '';
+        page.dataset.later = value.prompt ? '' : value.later || '';
         page.append(prompt);
     }
     for (; count < pieces.length; count++) {
@@ -66,6 +67,8 @@ _STYLE = """
 .prose-text { font-size: 1.2rem; line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere; }
 .prose-text { min-height: 220px; max-height: 58vh; overflow: auto; padding: 18px 20px; border-radius: 14px; }
 .prose-text { background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
+.prose-text:not([data-later=""])::before { content: attr(data-later); font-size: 1rem; }
+.prose-text:not([data-later=""])::before { color: var(--body-text-color-subdued); }
 .prompt { font-weight: 650; }
 .token { border-radius: 4px; cursor: pointer; }
 .token { background: color-mix(in srgb, #f59e0b calc(var(--doubt) * 55%), transparent); }
@@ -85,7 +88,8 @@ _STYLE = """
 def prose(**kwargs: Any) -> gr.HTML:
     """Value: {"run", "prompt", "live", "pieces": [[text, token, probability, [[rival, probability, after], …]], …]}.
 
-    `run` names the text: another one starts a new page. Pieces are only ever added, so Gradio sends just the new ones.
+    A page without a prompt says "later": what will stand there. `run` names the text: another one starts a new page.
+    Pieces are only ever added, so Gradio sends just the new ones.
     """
     return gr.HTML(
         None,

@@ -71,6 +71,9 @@ CSS = """
 .masthead button { flex: none; min-width: 88px !important; }
 .actions { gap: 8px; flex-wrap: nowrap !important; }
 .actions button { min-width: 0 !important; }
+.examples { flex-wrap: wrap !important; }
+.examples button { flex: 0 1 auto !important; width: auto; white-space: nowrap; }
+.html-container { padding: 0 !important; }
 .charts { flex-wrap: wrap; }
 .status-box:has(.status-text:empty) { display: none !important; }
 .charts > * { flex: 1 1 300px; min-width: min(300px, 100%) !important; }
@@ -86,6 +89,7 @@ button:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--color-
     .masthead h1 { font-size: 1.02rem; white-space: nowrap; }
     .masthead button { min-width: 64px !important; }
     .tab-container button { padding: 0 9px !important; font-size: .92rem; }
+    .steer-actions button { padding: 8px 4px !important; font-size: .92rem; }
     .desk { flex-direction: column; }
     .desk > .controls { display: contents; }
     .desk > .controls > * { order: 2; width: 100%; }

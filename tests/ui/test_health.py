@@ -36,6 +36,8 @@ def test_an_open_panel_shows_every_layer(language: str) -> None:
     run = snapshot(setup(), epoch(0), *(replace(one, health=INSIDE) for one in epochs(5)[1:]))
     value = health.drawn(run, language)
     strict([value])
-    assert {"hidden1", "output"} <= {line.get("name") for line in value["data"]}
+    names = {say("train.layer.hidden", language, number="1"), say("train.layer.output", language)}
+    assert names <= {line.get("name") for line in value["data"]}
+    assert health.layer("unheard-of", language) == "unheard-of"
     assert value["layout"]["meta"]["caption"] == say("chart.health.caption", language)
     assert health.drawn(None, language)["data"] == []

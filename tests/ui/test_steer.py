@@ -293,3 +293,10 @@ def test_the_form_takes_changes_as_a_link_writes_them() -> None:
     assert form.told([written(changes)]) == {"changes": written(changes)}
     with pytest.raises(ConfigError):
         form.read(["soon:rate=fast"])
+
+
+def test_after_it_has_diverged_the_time_bar_tells_no_numbers() -> None:
+    """Losses that are no numbers are not read out."""
+    text = steer.bar_value(snapshot(setup(), epoch(0), epoch(1, broken=True)), "en")["text"]
+    assert "nan" not in text
+    assert say("train.time.present", "en", number=1) in text

@@ -6,6 +6,8 @@ second at most and only while it can be seen. Closed, it costs nothing.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,7 +16,7 @@ from bigmodel import plots
 from bigmodel.runs import Snapshot
 from bigmodel.train import Epoch
 from bigmodel.ui.chart import chart, frame
-from bigmodel.ui.words import chart_words
+from bigmodel.ui.words import chart_words, dictionary, say
 
 if TYPE_CHECKING:
     from bigmodel.ui.live import Live
@@ -63,7 +65,24 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
 
 def drawn(snapshot: Snapshot | None, language: str) -> dict[str, Any]:
     """The chart of a run as it stands."""
-    return frame(plots.health(_epochs(snapshot), chart_words(language)))
+    words = chart_words(language)
+    return frame(plots.health([named(epoch, language) for epoch in _epochs(snapshot)], words))
+
+
+def named(epoch: Epoch, language: str) -> Epoch:
+    """An epoch whose layers go by their names in a language."""
+    if epoch.health is None:
+        return epoch
+    names = tuple(layer(name, language) for name in epoch.health.layers)
+    return replace(epoch, health=replace(epoch.health, layers=names))
+
+
+def layer(name: str, language: str) -> str:
+    """A layer of `Shape.layers` in words: "hidden2" is hidden layer 2."""
+    found = re.fullmatch(r"([a-z]+)(\d*)", name)
+    kind, number = found.groups() if found else (name, "")
+    key = f"train.layer.{kind}"
+    return say(key, language, number=number) if key in dictionary(language) else name
 
 
 def _epochs(snapshot: Snapshot | None) -> list[Epoch]:

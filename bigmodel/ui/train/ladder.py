@@ -66,7 +66,12 @@ def ladder(**kwargs: Any) -> gr.HTML:
 .rung.own .rung-bar i { background: #d55e00; }
 .rung.own > *, .rung.own > b { font-weight: 600; }
 .rung-loss { color: var(--body-text-color-subdued); }
-@media (max-width: 760px) { .rung { grid-template-columns: minmax(104px, 1.4fr) 2fr 58px 46px; gap: 8px; } }
+.rung > b { white-space: nowrap; }
+@media (max-width: 760px) {
+    .rung { grid-template-columns: minmax(92px, 1.3fr) 1.4fr 68px 46px; gap: 8px; }
+    .rung-head { grid-template-columns: 1fr 0 auto auto; }
+    .rung-head > :first-child { white-space: normal; }
+}
 """,
         js_on_load=_SCRIPT,
         **kwargs,

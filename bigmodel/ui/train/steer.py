@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,8 @@ def bar_value(snapshot: Snapshot | None, language: str) -> dict[str, Any]:
     shown = last if at is None else epoch_at(events, at) or first
     text = say("train.time.at" if past else "train.time.present", language, number=shown.number)
     numbers = {"train": shown.train_loss, "valid": shown.valid_loss, "accuracy": shown.valid_accuracy}
-    text += " · " + say("train.time.numbers", language, **numbers)
+    if all(map(math.isfinite, numbers.values())):  # after it has diverged there is nothing to tell
+        text += " · " + say("train.time.numbers", language, **numbers)
     recent = events[-1] if snapshot.state not in ENDED and past is None else None
     if isinstance(recent, Progress) and not recent.measures and recent.batch_loss == recent.batch_loss:
         text += " · " + say("train.time.step", language, step=recent.step, loss=recent.batch_loss)

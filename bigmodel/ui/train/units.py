@@ -92,7 +92,9 @@ def unit_maps(**kwargs: Any) -> gr.HTML:
 .unit-grid > div { border: 1px solid var(--border-color-primary); background: var(--background-fill-primary); }
 .unit-grid canvas { width: 100%; height: 100%; display: block; }
 .unit-grid span { position: absolute; left: 5px; bottom: 2px; font-size: .75rem; }
-.unit-grid span { color: var(--body-text-color-subdued); }
+.unit-grid span { color: var(--body-text-color); border-radius: 4px; padding: 0 3px; line-height: 1.3; }
+.unit-grid span { background: color-mix(in srgb, var(--background-fill-primary) 70%, transparent); }
+.unit-grid span:empty { display: none; }
 .unit-grid .silent, .unit-grid .waiting { opacity: .55; border-style: dashed; }
 .unit-grid .waiting canvas { visibility: hidden; }
 """,
