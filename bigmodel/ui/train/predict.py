@@ -1,0 +1,319 @@
+"""Use it: the network of the run, or one that was saved, predicts a row that is typed and a file that is dropped.
+
+The run's own network as far as it is trained, or as it was in the epoch that is looked at; the bars move as it learns.
+A loaded network stays in use until its file is taken away. Whose file or run that is, the page's own fields say:
+nothing is kept here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import time
+import zlib
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from bigmodel.errors import BigModelError, ModelError, RunError
+from bigmodel.predict import Predictions, as_csv, listed, measured, predicting, summary
+from bigmodel.runs import ENDED, Run, Snapshot
+from bigmodel.train import Epoch
+from bigmodel.ui.data import FILES
+from bigmodel.ui.train.chances import chances
+from bigmodel.ui.train.judge import QUIET, told
+from bigmodel.ui.train.listing import listing
+from bigmodel.ui.train.rowform import row_form
+from bigmodel.ui.train.setup import Setup
+from bigmodel.ui.train.using import Use, bars, cells_from, example, form_of, in_use, predicted
+from bigmodel.ui.train.using import told as which
+from bigmodel.ui.widgets import number_cards
+from bigmodel.ui.words import say, word
+
+if TYPE_CHECKING:
+    from bigmodel.ui.live import Live
+    from bigmodel.ui.train import Desk
+    from bigmodel.ui.widgets import Page
+
+MOST_SENT = 24 * 2**20
+"""Bytes that are handed to a browser at once."""
+
+MOST_ROWS = 50
+"""Predicted rows that are listed."""
+
+MOST_COLUMNS = 12
+"""Columns of a listed row."""
+
+# The files are made in the browser from what it is sent: nothing is left on the server's disk.
+_SAVE = """
+watch('value', () => {
+    const {name, content} = props.value || {};
+    if (!name) return;
+    const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([bytes], {type: 'application/octet-stream'}));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+});
+"""
+
+# One long file at a time for each worker: rows that are typed meanwhile do not wait for it.
+_LONG: dict[str, Any] = {**QUIET, "concurrency_limit": 2, "concurrency_id": "predict"}
+
+
+def build(page: Page, live: Live, desk: Desk) -> list[Any]:
+    """Which network, the form with its bars, and the file with its table."""
+    page.markdown("train.use.title", elem_classes="panel-title")
+    page.markdown("train.use.info", elem_classes="hint")
+    with gr.Row(equal_height=False, elem_classes="charts"):
+        with gr.Column(min_width=260):
+            save = page.button("train.use.save", size="sm", elem_id="train-use-save", interactive=False)
+            note = number_cards(elem_id="train-use-which")
+        network = gr.File(file_types=[".zip"], interactive=True, elem_id="train-use-network", height=110)
+        page.words(network, label="train.use.load")
+    with gr.Row(equal_height=False, elem_classes="charts"):
+        with gr.Column(min_width=300, scale=3):
+            another = page.button("train.use.example", size="sm", elem_id="train-use-example", interactive=False)
+            form = row_form(elem_id="train-use-form")
+        with gr.Column(min_width=300, scale=2):
+            shown = chances(elem_id="train-use-chances")
+    table = gr.File(file_types=list(FILES), interactive=True, elem_id="train-use-table", height=110)
+    page.words(table, label="train.use.table")
+    with gr.Row(elem_classes="actions"):
+        again = page.button("train.use.again", size="sm", elem_id="train-use-again", visible=False)
+        keep = page.button("train.use.keep", size="sm", elem_id="train-use-keep", visible=False)
+    cards = number_cards(elem_id="train-use-numbers")
+    rows = listing(elem_id="train-use-rows")
+    saver = gr.HTML(None, html_template="<span></span>", js_on_load=_SAVE, elem_id="train-use-saver", padding=False)
+    # What moves the panel, the cells as they were sent last, and what the form is for.
+    state, cells, key = (gr.Textbox("", visible="hidden", elem_id=f"train-use-{n}") for n in ("state", "cells", "key"))
+    asks = [page.visitor, page.language, network]
+    _connect_row(page, live, asks, (state, cells, key), (note, form, shown, another), network)
+    _connect_files(live, asks, (save, again, keep), (table, cards, rows, saver))
+    return [save, state]
+
+
+def view(snapshot: Snapshot | None, language: str) -> list[Any]:
+    """Whether there is anything to save; and a text that changes when the run's network does, at most once a second."""
+    last = next((e for e in reversed(snapshot.events) if isinstance(e, Epoch)), None) if snapshot else None
+    if snapshot is None or last is None:
+        return [gr.update(interactive=False), "none"]
+    setup = next((event for event in snapshot.events if isinstance(event, Setup)), None)
+    over = snapshot.state in ENDED
+    past = snapshot.past.number if snapshot.past else "now"
+    pace = f"{last.number} ended" if over else str(int(snapshot.seconds))
+    return [gr.update(interactive=True), f"{zlib.crc32(repr(setup).encode()):08x} {past} {pace}"]
+
+
+# ---- the row -------------------------------------------------------------------------------------------------------
+
+
+def _connect_row(page: Page, live: Live, asks: list[Any], hidden: Any, parts: Any, network: Any) -> None:
+    """The form follows the network in use; a row that is typed, drawn or taken from the test part is predicted."""
+    (state, cells, key), (note, form, shown, another) = hidden, parts
+
+    def follow(visitor: str, language: str, file: str | None, sent: str, before: str, request: gr.Request) -> list[Any]:
+        return followed(live.run("train", visitor, request), file, sent, before, language)
+
+    def typed(visitor: str, language: str, file: str | None, request: gr.Request, event: gr.EventData) -> list[Any]:
+        with told(language):
+            use = in_use(live.run("train", visitor, request), file)
+            found = cells_from((getattr(event, "_data", None) or {}).get("cells"), use)
+            return [bars(use, predicted(use, found), "", language), json.dumps([found, ""])]
+
+    def taken(visitor: str, language: str, file: str | None, request: gr.Request) -> list[Any]:
+        with told(language):
+            use = in_use(live.run("train", visitor, request), file)
+            found, truth = example(use, random.randrange(1 << 30))
+            fields = form_of(use, found, language)
+            return [fields, bars(use, predicted(use, found), truth, language), json.dumps([found, truth])]
+
+    follows = [note, form, shown, cells, key, another]
+    for moved in (state.change, network.change, page.language.change):
+        moved(follow, [*asks, cells, key], follows, trigger_mode="always_last", **QUIET)
+    form.select(typed, asks, [shown, cells], trigger_mode="always_last", **QUIET)
+    another.click(taken, asks, [form, shown, cells], **QUIET)
+
+
+def followed(run: Run | None, file: str | None, sent: str, before: str, language: str) -> list[Any]:
+    """Which network is in use, its form and the bars of the row; `sent` are the cells of the row so far, `before` what
+    the form was for. Where only the network moved on, the form stays as it is."""
+    try:
+        use = in_use(run, file)
+        key = f"{use.key} {language}"
+        if key == before:
+            cells, truth = _sent(sent)
+            return [_note(which(use, language)), gr.skip(), _bars(use, cells, truth, language), *[gr.skip()] * 3]
+        same = before.split(" ")[0] == use.key
+        cells, truth = _sent(sent) if same else example(use)
+        fields = form_of(use, cells_from(cells, use), language)
+        can_take = gr.update(interactive=use.data is not None)
+        return [
+            _note(which(use, language)),
+            fields,
+            _bars(use, cells, truth, language),
+            json.dumps([cells, truth]),
+            key,
+            can_take,
+        ]
+    except BigModelError as error:
+        # Before any training that is no mistake.
+        text = word(error, language) if file or not isinstance(error, RunError) else say("train.use.later", language)
+        return [_note(text), None, None, "", "", gr.update(interactive=False)]
+
+
+def _note(text: str) -> dict[str, Any]:
+    return {"note": text, "cards": []}
+
+
+def _bars(use: Use, cells: Any, truth: str, language: str) -> dict[str, Any]:
+    return bars(use, predicted(use, cells_from(cells, use)), truth, language)
+
+
+def _sent(text: str) -> tuple[list[str], str]:
+    """The cells and the true class that the page holds: it might hold anything."""
+    try:
+        cells, truth = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return [], ""
+    return cells if isinstance(cells, list) else [], str(truth)[:200]
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+def _connect_files(live: Live, asks: list[Any], buttons: Any, parts: Any) -> None:
+    """A dropped table is predicted at once; the buttons do it again, hand it over, and save the network."""
+    (save, again, keep), (table, cards, rows, saver) = buttons, parts
+
+    def predict(
+        visitor: str, language: str, network: str | None, file: str | None, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        if not file:
+            yield [None, None, gr.update(visible=False), gr.update(visible=False)]
+            return
+        there = [gr.update(visible=True), gr.update(visible=True)]
+        with told(language):
+            steps = dropped(in_use(live.run("train", visitor, request), network), file, language)
+            for numbers, found in steps:
+                yield [numbers, found, *there]
+
+    def hand_over(
+        visitor: str, language: str, network: str | None, file: str | None, request: gr.Request
+    ) -> Iterator[Any]:
+        with told(language):
+            use = in_use(live.run("train", visitor, request), network)
+            if not file:
+                return
+            frame, found, _ = yield from _skipping(_predicting(use, file))
+            yield parcel("predictions.csv", as_csv(frame, found).encode("utf-8-sig"))
+
+    def saved(visitor: str, language: str, request: gr.Request) -> dict[str, Any]:
+        from bigmodel.saved import dump
+
+        with told(language):
+            use = in_use(live.run("train", visitor, request), None)
+            return parcel(name_of(use), dump(use.model))
+
+    outputs = [cards, rows, again, keep]
+    table.change(predict, [*asks, table], outputs, **_LONG)
+    again.click(predict, [*asks, table], outputs, **_LONG)
+    keep.click(hand_over, [*asks, table], [saver], **_LONG)
+    save.click(saved, asks[:2], [saver], **QUIET)
+
+
+Read = tuple[Any, Predictions, bool]
+"""The rows of a file, what the network says of them, and whether the file has more."""
+
+
+def _predicting(use: Use, file: str) -> Generator[Any, None, Read]:
+    from bigmodel.datasets.table import reading_rows
+
+    rows, more = yield from reading_rows(file)
+    found = yield from predicting(use.model, rows)
+    return rows, found, more
+
+
+def _skipping(steps: Generator[Any, None, Read]) -> Generator[Any, None, Read]:
+    """The same, with nothing new for the page between two slices of work."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            read: Read = end.value
+            return read
+        yield gr.skip()
+
+
+def dropped(use: Use, file: str, language: str) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The numbers and the table of a file; before them, how far it is."""
+    steps = _predicting(use, file)
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            rows, found, more = end.value
+            break
+        yield _note(say(f"train.use.stage.{event.stage}", language, done=event.done, of=event.of)), None
+    yield _numbers(use, rows, found, more, language), _table(rows, found, language)
+
+
+def _numbers(use: Use, rows: Any, found: Predictions, more: bool, language: str) -> dict[str, Any]:
+    """A file in numbers."""
+    whole, against = summary(found), measured(use.model, rows, found)
+    cards: list[tuple[str, ...]] = [(say("train.use.rows", language), str(whole.rows))]
+    if against is not None:
+        interval = say("train.scores.interval", language, low=against.low, high=against.high)
+        cards.append((say("train.scores.accuracy", language), f"{against.accuracy:.3f}", interval))
+    order = sorted(range(len(whole.counts)), key=lambda k: -whole.counts[k])[:4]
+    cards += [(say("train.use.taken", language, name=found.classes[k]), str(whole.counts[k])) for k in order]
+    notes = [say("train.use.shortened", language, rows=whole.rows)] if more else []
+    if against is not None:
+        notes.append(say("train.use.against", language, target=against.target, known=against.known))
+    doubts = (("filled", whole.filled), ("unknown", whole.unknown))
+    notes += [say(f"train.use.{name}.rows", language, rows=count) for name, count in doubts if count]
+    return {"cards": cards, "note": " ".join(notes)}
+
+
+def _table(rows: Any, found: Predictions, language: str) -> dict[str, Any]:
+    """The first rows with their predictions: the value of the listing."""
+    columns = [str(name) for name in rows.columns][:MOST_COLUMNS]
+    heads = [say(f"train.use.head.{name}", language) for name in ("row", "prediction", "probability", "filled")]
+    lines = []
+    cells = rows.iloc[:MOST_ROWS, : len(columns)].itertuples(index=False, name=None)
+    for row, own in zip(listed(found), cells, strict=False):
+        lines.append(
+            [
+                str(row.number),
+                row.prediction,
+                f"{row.probability:.3f}",
+                ", ".join((*row.filled, *row.unknown))[:80],
+                *(str(cell)[:80] for cell in own),
+            ]
+        )
+    note = say("train.use.first", language, count=len(lines), of=len(rows)) if len(lines) < len(rows) else ""
+    if len(columns) < len(rows.columns):
+        note += " " + say("train.mistakes.columns", language, count=len(columns), of=len(rows.columns))
+    caption = say("train.use.predictions", language)
+    return {"caption": caption, "note": note.strip(), "heads": [*heads, *columns], "rows": lines, "pictures": None}
+
+
+def name_of(use: Use) -> str:
+    """A file name for a network."""
+    raw = f"{use.model.recipe['dataset']}-{use.model.stack.shape.architecture}"
+    return (re.sub(r"[^\w-]+", "-", raw)[:60] or "network") + ".zip"
+
+
+def parcel(name: str, content: bytes) -> dict[str, Any]:
+    """A file as the page takes it. Pressed twice is two presses: the page acts on what has changed."""
+    if len(content) > MOST_SENT:
+        raise ModelError("saved.browser", size=len(content) / 2**20, most=MOST_SENT / 2**20)
+    return {
+        "name": name,
+        "content": base64.b64encode(content).decode(),
+        "pressed": time.time_ns() // 1_000_000,
+    }
