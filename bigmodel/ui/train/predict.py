@@ -73,21 +73,24 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
         with gr.Column(min_width=260):
             save = page.button("train.use.save", size="sm", elem_id="train-use-save", interactive=False)
             note = number_cards(elem_id="train-use-which")
-        network = gr.File(file_types=[".zip"], interactive=True, elem_id="train-use-network", height=110)
-        page.words(network, label="train.use.load")
+        with gr.Column(min_width=260):
+            network = gr.File(file_types=[".zip"], interactive=True, elem_id="train-use-network", height=140)
+            page.words(network, label="train.use.load")
+            page.markdown("train.use.load.info", elem_classes="hint")
     with gr.Row(equal_height=False, elem_classes="charts"):
         with gr.Column(min_width=300, scale=3):
             another = page.button("train.use.example", size="sm", elem_id="train-use-example", interactive=False)
             form = row_form(elem_id="train-use-form")
         with gr.Column(min_width=300, scale=2):
             shown = chances(elem_id="train-use-chances")
-    table = gr.File(file_types=list(FILES), interactive=True, elem_id="train-use-table", height=110)
+    table = gr.File(file_types=list(FILES), interactive=True, elem_id="train-use-table", height=140)
     page.words(table, label="train.use.table")
+    page.markdown("train.use.table.info", elem_classes="hint")
     with gr.Row(elem_classes="actions"):
         again = page.button("train.use.again", size="sm", elem_id="train-use-again", visible=False)
         keep = page.button("train.use.keep", size="sm", elem_id="train-use-keep", visible=False)
-    cards = number_cards(elem_id="train-use-numbers")
-    rows = listing(elem_id="train-use-rows")
+    cards = number_cards(elem_id="train-use-numbers", visible=False)
+    rows = listing(elem_id="train-use-rows", visible=False)
     saver = gr.HTML(None, html_template="<span></span>", js_on_load=_SAVE, elem_id="train-use-saver", padding=False)
     # What moves the panel, the cells as they were sent last, and what the form is for.
     state, cells, key = (gr.Textbox("", visible="hidden", elem_id=f"train-use-{n}") for n in ("state", "cells", "key"))
@@ -194,13 +197,14 @@ def _connect_files(live: Live, asks: list[Any], buttons: Any, parts: Any) -> Non
         visitor: str, language: str, network: str | None, file: str | None, request: gr.Request
     ) -> Iterator[list[Any]]:
         if not file:
-            yield [None, None, gr.update(visible=False), gr.update(visible=False)]
+            yield [gr.update(value=None, visible=False)] * 2 + [gr.update(visible=False)] * 2
             return
-        there = [gr.update(visible=True), gr.update(visible=True)]
+        there = [gr.update(visible=True)] * 2
         with told(language):
             steps = dropped(in_use(live.run("train", visitor, request), network), file, language)
             for numbers, found in steps:
-                yield [numbers, found, *there]
+                table_too = gr.update(value=found, visible=found is not None)
+                yield [gr.update(value=numbers, visible=True), table_too, *there]
 
     def hand_over(
         visitor: str, language: str, network: str | None, file: str | None, request: gr.Request

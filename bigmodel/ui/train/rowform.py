@@ -81,7 +81,7 @@ function ink(event) {
     const y = (event.clientY - frame.top) / frame.height * image.height - 0.5;
     for (let k = 0; k < cells.length; k++) {
         const far = Math.hypot(k % image.width - x, Math.floor(k / image.width) - y);
-        const strength = Math.max(0, 1.25 - far) * (image.high - image.low);
+        const strength = Math.max(0, 1.6 - far) * (image.high - image.low);
         const now = Math.min(image.high, Math.max(Number(cells[k]), image.low + strength));
         if (now !== Number(cells[k])) cells[k] = String(Math.round(100 * now) / 100);
     }
@@ -140,6 +140,8 @@ _STYLE = """
 .rowform-pad canvas { width: min(240px, 100%); image-rendering: pixelated; border-radius: 10px; touch-action: none; }
 .rowform-pad canvas { border: 1px solid var(--border-color-primary); cursor: crosshair; background: #000; }
 .rowform-pad button { padding: 4px 12px; border-radius: 8px; cursor: pointer; color: var(--body-text-color); }
+.rowform-pad button { font-size: .9rem; font-weight: 400; }
+:is(.dark) .rowform { color-scheme: dark; }
 .rowform-pad button { border: 1px solid var(--border-color-primary); background: var(--block-background-fill); }
 .rowform :focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
 """

@@ -30,6 +30,9 @@ MOST_CELL = 20_000
 MOST_BARS = 12
 """Classes that are shown of many: the likeliest."""
 
+AGREE = 0.001
+"""Probabilities of several seeds that are closer than this are the same to a reader."""
+
 SPREAD = 3.0
 """Standard deviations that a number's slider reaches on either side."""
 
@@ -191,10 +194,14 @@ def bars(use: Use, found: Predictions, truth: str, language: str) -> dict[str, A
     shown = sorted(sorted(range(len(p)), key=lambda k: -p[k])[:MOST_BARS])
     rows = [(found.classes[k], *(round(float(v[k]), 4) for v in (p, low, high))) for k in shown]
     best, target = int(p.argmax()), use.model.recipe["target"]
+    if use.model.source:
+        target = say("train.use.class", language)
     caption = say("train.use.says", language, target=target, name=found.classes[best], share=float(p[best]))
     notes = [say("train.use.truth", language, name=truth)] if truth else []
     seeds = len(use.model.seeds)
-    if seeds > 1:
+    if seeds > 1 and high[best] - low[best] < AGREE:
+        notes.append(say("train.use.agree", language, count=seeds))
+    elif seeds > 1:
         notes.append(say("train.use.seeds", language, count=seeds, low=float(low[best]), high=float(high[best])))
     if len(shown) < len(p):
         notes.append(say("train.use.likeliest", language, count=len(shown), of=len(p)))
