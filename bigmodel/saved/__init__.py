@@ -38,7 +38,7 @@ class Model:
 
     `stack` holds its members, one a seed; `recipe` turns rows into what they read (see `datasets/prepare.py`). `image`
     is (height, width) where the columns are the dots of a picture. `setting` is what it was trained with, `source` the
-    settings of a built-in data set (empty for an own table), `scores` its marks by the part they are of.
+    settings of a built-in data set (empty for an own table or a drawing), `scores` its marks by the part they are of.
     """
 
     stack: Stack
@@ -73,7 +73,8 @@ def model_of(
     """The network of a training as it stands; the members that diverged are left behind. ModelError without any."""
     if not stack.alive:
         raise ModelError("saved.diverged")
-    known = asdict(source) if source is not None and data.name == source.dataset else {}
+    # A drawing is data: like an own table it stays behind.
+    known = asdict(source) if source is not None and data.name == source.dataset and not source.points else {}
     return Model(
         stack=stack,
         classes=data.classes,

@@ -194,7 +194,7 @@ def bars(use: Use, found: Predictions, truth: str, language: str) -> dict[str, A
     shown = sorted(sorted(range(len(p)), key=lambda k: -p[k])[:MOST_BARS])
     rows = [(found.classes[k], *(round(float(v[k]), 4) for v in (p, low, high))) for k in shown]
     best, target = int(p.argmax()), use.model.recipe["target"]
-    if use.model.source:
+    if use.model.recipe["dataset"] != "upload":
         target = say("train.use.class", language)
     caption = say("train.use.says", language, target=target, name=found.classes[best], share=float(p[best]))
     notes = [say("train.use.truth", language, name=truth)] if truth else []
