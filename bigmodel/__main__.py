@@ -311,7 +311,8 @@ def _predict(parsed: argparse.Namespace) -> Iterator[Any]:
         yield told
     if parsed.out:
         write(Path(parsed.out), as_csv(rows, found).encode("utf-8-sig"))
-    yield Result({**asdict(summary(found)), "accuracy": told.accuracy if told else None, "network": parsed.network})
+    accuracy = told.accuracy if told else None
+    yield Result({**asdict(summary(found)), "classes": model.classes, "accuracy": accuracy, "network": parsed.network})
 
 
 def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epochs: list[Any]) -> dict[str, str]:

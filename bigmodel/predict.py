@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SLICE = 0.1
 """Seconds of work between two events."""
 
-FIRST = 64
+FIRST = 16
 """Rows of the first slice; how many the next has, the time it took tells."""
 
 
@@ -154,7 +154,10 @@ def predict_row(model: Model, cells: Mapping[str, Any]) -> Predictions:
 
 
 def doubts(model: Model, rows: pd.DataFrame) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """The columns of each row that were filled, and those with a category that was never seen."""
+    """The columns of each row that were filled, and those with a category that the network cannot tell from any other.
+
+    Where the rare categories share a feature of their own, a new one is as good as they are.
+    """
     filled: list[list[str]] = [[] for _ in range(len(rows))]
     unknown: list[list[str]] = [[] for _ in range(len(rows))]
     for entry in model.recipe["columns"]:
@@ -169,7 +172,7 @@ def doubts(model: Model, rows: pd.DataFrame) -> tuple[list[tuple[str, ...]], lis
             gaps = [text is None for text in told]
         for k in np.flatnonzero(gaps).tolist():
             filled[k].append(name)
-        if entry["kind"] == "category":
+        if entry["kind"] == "category" and not entry["rest"]:
             known = {*entry["values"], None}
             for k in (k for k, text in enumerate(told) if text not in known):
                 unknown[k].append(name)

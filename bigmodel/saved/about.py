@@ -20,6 +20,7 @@ FORMAT, VERSION = "bigmodel-lab network", 1
 MOST_BYTES = 16 * 2**20
 MOST_CLASSES = 1000
 MOST_MEMBERS = 16
+MOST_COLUMNS = 1000
 _KINDS = ("number", "date")
 
 
@@ -106,6 +107,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
 
     try:
         found = json.loads(content, parse_constant=refuse) if len(content) <= MOST_BYTES else None
+        json.dumps(found, ensure_ascii=False).encode()  # half a letter pair cannot be shown to anybody
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -195,7 +197,7 @@ def _network(network: dict[str, Any], classes: int) -> dict[str, Any]:
 
 def _check_recipe(recipe: dict[str, Any], features: int, classes: list[str]) -> None:
     """ModelError unless the recipe makes that many numbers of a row, whatever stands in it."""
-    columns = _take(recipe, "columns", lambda value: isinstance(value, list) and bool(value), "preprocessing.")
+    columns = _take(recipe, "columns", lambda v: isinstance(v, list) and 0 < len(v) <= MOST_COLUMNS, "preprocessing.")
     for entry in columns:
         name = entry.get("column") if isinstance(entry, dict) else None
         if not isinstance(name, str) or not _entry(entry):

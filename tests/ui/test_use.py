@@ -17,7 +17,7 @@ from bigmodel.saved import dump, load
 from bigmodel.train import TrainConfig
 from bigmodel.ui import train
 from bigmodel.ui.data import Source
-from bigmodel.ui.train import judge, predict, using
+from bigmodel.ui.train import dropped, judge, predict, using
 from bigmodel.ui.train.past import look_back
 from bigmodel.ui.words import LANGUAGES, say
 from tests.ui.made import epochs, setup, snapshot, strict
@@ -116,6 +116,22 @@ def test_columns_of_a_table_have_their_kinds(own: Run) -> None:
     assert "Never seen while it learned: colour." in filled
 
 
+def test_rare_categories_can_be_chosen(tmp_path: Path) -> None:
+    """Where they share a feature the menu has one entry for them, and a row of the test part keeps its own word."""
+    path = tmp_path / "t.csv"
+    names = [f"n{k % 60}" if k % 2 else "often" for k in range(400)]
+    path.write_text("name,size,kind\n" + "".join(f"{n},{k},{'ab'[k % 2]}\n" for k, n in enumerate(names)))
+    use = using.in_use(trained(Source(DatasetConfig(), str(path), "kind"), epochs=1), None)
+    (field,) = [field for field in using.form_of(use, [], "en")["columns"] if field["kind"] == "category"]
+    assert field["options"][0] == ""
+    assert field["options"][-1] == "…"
+    seen = {using.example(use, k)[0][use.model.columns.index("name")] for k in range(80)}
+    assert seen <= set(names)
+    assert seen - set(field["options"])
+    assert using.predicted(use, ["1", "…"]).unknown == ((),)
+    assert (using.predicted(use, ["1", "…"]).p == using.predicted(use, ["1", "new"]).p).all()
+
+
 def test_a_digit_can_be_drawn() -> None:
     """The form of pictures has a pad with their size and their darkest and brightest dots."""
     use = using.in_use(trained(Source(DatasetConfig(dataset="digits")), epochs=1), None)
@@ -158,7 +174,7 @@ def test_the_state_moves_at_most_once_a_second() -> None:
 def test_a_saved_network_is_used_in_place_of_the_run(iris: Run, own: Run, tmp_path: Path) -> None:
     """What the button gives can be loaded: the form is the loaded network's, its examples too where the data can be
     made again; the sealed test part stays sealed."""
-    parcel = predict.parcel(predict.name_of(using.in_use(iris, None)), dump(using.in_use(iris, None).model))
+    parcel = dropped.parcel(dropped.name_of(using.in_use(iris, None)), dump(using.in_use(iris, None).model))
     assert parcel["name"] == "iris-mlp.zip"
     path = tmp_path / parcel["name"]
     path.write_bytes(base64.b64decode(parcel["content"]))
@@ -192,21 +208,22 @@ def test_a_file_is_predicted_and_measured(own: Run, tmp_path: Path) -> None:
     frame = pd.DataFrame({"size": range(60), "colour": ["r", "", "x"] * 20, "day": "2024-01-05", "kind": "cat"})
     frame.to_csv(path, index=False)
     use = using.in_use(own, None)
-    *_, (numbers, table) = predict.dropped(use, str(path), "en")
+    *_, (numbers, table) = dropped.dropped(use, str(path), "en")
     assert numbers["cards"][0] == ("rows", "60")
     assert "60 rows whose “kind”" in numbers["note"]
     assert "In 20 rows" in numbers["note"]
     assert "20 rows have a category never seen" in numbers["note"]
     assert table["heads"][4:] == ["size", "colour", "day", "kind"]
-    assert len(table["rows"]) == predict.MOST_ROWS
+    assert len(table["rows"]) == dropped.MOST_ROWS
     assert "first 50 of 60" in table["note"]
+    assert table["caption"].startswith("Predictions of: Your own table")
     strict([numbers, table])
     path.write_text("size\n1\n")
     with pytest.raises(Exception, match="no column day, colour; 2 of"):
-        list(predict.dropped(use, str(path), "en"))
+        list(dropped.dropped(use, str(path), "en"))
 
 
 def test_what_is_too_large_for_a_browser_is_one_sentence() -> None:
     """A file of more bytes than are handed over names the other way."""
     with pytest.raises(ModelError, match="command line"):
-        predict.parcel("a.zip", bytes(predict.MOST_SENT + 1))
+        dropped.parcel("a.zip", bytes(dropped.MOST_SENT + 1))

@@ -63,7 +63,7 @@ def test_slices_do_not_change_the_predictions(animals: Model) -> None:
     rows = pd.DataFrame({"size": [str(k % 20) for k in range(700)], "colour": "r", "day": "2024-01-03"}, dtype=object)
     steps = predicting(animals, rows)
     first = next(steps)
-    assert (first.stage, first.done, first.of) == ("predict", 64, 700)
+    assert (first.stage, first.done, first.of) == ("predict", 16, 700)
     found = drain(steps)
     assert found.p.shape == (700, 2)
     assert found.p[607] == pytest.approx(predict_row(animals, {"size": "7", "colour": "r", "day": "2024-01-03"}).p[0])

@@ -222,11 +222,12 @@ def test_a_model_json_that_lies_is_one_sentence(kept: dict[str, bytes], written:
         ({"preprocessing": {**recipe, "columns": [column, recipe["columns"][1]]}}, "column “x1”"),
         ({"preprocessing": {**recipe, "columns": [recipe["columns"][0]] * 2}}, "column “x1”"),
         ({"preprocessing": {**recipe, "columns": []}}, "preprocessing.columns"),
+        ({"preprocessing": {**recipe, "columns": [recipe["columns"][0]] * 1001}}, "preprocessing.columns"),
     ]
     for changes, said in cases:
         with pytest.raises(ModelError, match=said):
             load(written(**told(kept, **changes)))
-    for content in (b"{", b"[1]", b"[" * 100_000, b'{"a": NaN}', b"\xff"):
+    for content in (b"{", b"[1]", b"[" * 100_000, b'{"a": NaN}', b"\xff", b'{"a": "\\ud800"}'):
         with pytest.raises(ModelError, match=r"no JSON|holds no network"):
             load(written(**{"model.json": content}))
 
@@ -234,7 +235,8 @@ def test_a_model_json_that_lies_is_one_sentence(kept: dict[str, bytes], written:
 def test_a_network_too_large_for_the_machine_is_refused(written: Callable[..., Path], kept: dict[str, bytes]) -> None:
     """Before a number of it is made."""
     about = json.loads(kept["model.json"])
-    columns = [{**about["preprocessing"]["columns"][0], "column": f"c{k}"} for k in range(20_000)]
+    values = [str(k) for k in range(20_000)]
+    columns = [{"column": "c", "kind": "category", "features": values, "fill": "?", "values": values, "rest": False}]
     large = {**about["network"], "features": 20_000, "widths": [1024] * 8}
     recipe = {**about["preprocessing"], "columns": columns}
     changed = told(kept, network=large, seeds=list(range(16)), preprocessing=recipe)

@@ -7,23 +7,22 @@ nothing is kept here.
 
 from __future__ import annotations
 
-import base64
 import json
 import random
-import re
-import time
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.errors import BigModelError, ModelError, RunError
-from bigmodel.predict import Predictions, as_csv, listed, measured, predicting, summary
+from bigmodel.errors import BigModelError, RunError
+from bigmodel.predict import as_csv
 from bigmodel.runs import ENDED, Run, Snapshot
 from bigmodel.train import Epoch
 from bigmodel.ui.data import FILES
 from bigmodel.ui.train.chances import chances
+from bigmodel.ui.train.dropped import dropped, name_of, note, parcel, skipping
+from bigmodel.ui.train.dropped import predicted as predicted_rows
 from bigmodel.ui.train.judge import QUIET, told
 from bigmodel.ui.train.listing import listing
 from bigmodel.ui.train.rowform import row_form
@@ -37,15 +36,6 @@ if TYPE_CHECKING:
     from bigmodel.ui.live import Live
     from bigmodel.ui.train import Desk
     from bigmodel.ui.widgets import Page
-
-MOST_SENT = 24 * 2**20
-"""Bytes that are handed to a browser at once."""
-
-MOST_ROWS = 50
-"""Predicted rows that are listed."""
-
-MOST_COLUMNS = 12
-"""Columns of a listed row."""
 
 # The files are made in the browser from what it is sent: nothing is left on the server's disk.
 _SAVE = """
@@ -72,7 +62,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     with gr.Row(equal_height=False, elem_classes="charts"):
         with gr.Column(min_width=260):
             save = page.button("train.use.save", size="sm", elem_id="train-use-save", interactive=False)
-            note = number_cards(elem_id="train-use-which")
+            about = number_cards(elem_id="train-use-which")
         with gr.Column(min_width=260):
             network = gr.File(file_types=[".zip"], interactive=True, elem_id="train-use-network", height=140)
             page.words(network, label="train.use.load")
@@ -95,7 +85,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     # What moves the panel, the cells as they were sent last, and what the form is for.
     state, cells, key = (gr.Textbox("", visible="hidden", elem_id=f"train-use-{n}") for n in ("state", "cells", "key"))
     asks = [page.visitor, page.language, network]
-    _connect_row(page, live, asks, (state, cells, key), (note, form, shown, another), network)
+    _connect_row(page, live, asks, (state, cells, key), (about, form, shown, another), network)
     _connect_files(live, asks, (save, again, keep), (table, cards, rows, saver))
     return [save, state]
 
@@ -117,7 +107,7 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
 
 def _connect_row(page: Page, live: Live, asks: list[Any], hidden: Any, parts: Any, network: Any) -> None:
     """The form follows the network in use; a row that is typed, drawn or taken from the test part is predicted."""
-    (state, cells, key), (note, form, shown, another) = hidden, parts
+    (state, cells, key), (about, form, shown, another) = hidden, parts
 
     def follow(visitor: str, language: str, file: str | None, sent: str, before: str, request: gr.Request) -> list[Any]:
         return followed(live.run("train", visitor, request), file, sent, before, language)
@@ -135,7 +125,7 @@ def _connect_row(page: Page, live: Live, asks: list[Any], hidden: Any, parts: An
             fields = form_of(use, found, language)
             return [fields, bars(use, predicted(use, found), truth, language), json.dumps([found, truth])]
 
-    follows = [note, form, shown, cells, key, another]
+    follows = [about, form, shown, cells, key, another]
     for moved in (state.change, network.change, page.language.change):
         moved(follow, [*asks, cells, key], follows, trigger_mode="always_last", **QUIET)
     form.select(typed, asks, [shown, cells], trigger_mode="always_last", **QUIET)
@@ -150,13 +140,13 @@ def followed(run: Run | None, file: str | None, sent: str, before: str, language
         key = f"{use.key} {language}"
         if key == before:
             cells, truth = _sent(sent)
-            return [_note(which(use, language)), gr.skip(), _bars(use, cells, truth, language), *[gr.skip()] * 3]
+            return [note(which(use, language)), gr.skip(), _bars(use, cells, truth, language), *[gr.skip()] * 3]
         same = before.split(" ")[0] == use.key
         cells, truth = _sent(sent) if same else example(use)
         fields = form_of(use, cells_from(cells, use), language)
         can_take = gr.update(interactive=use.data is not None)
         return [
-            _note(which(use, language)),
+            note(which(use, language)),
             fields,
             _bars(use, cells, truth, language),
             json.dumps([cells, truth]),
@@ -166,11 +156,7 @@ def followed(run: Run | None, file: str | None, sent: str, before: str, language
     except BigModelError as error:
         # Before any training that is no mistake.
         text = word(error, language) if file or not isinstance(error, RunError) else say("train.use.later", language)
-        return [_note(text), None, None, "", "", gr.update(interactive=False)]
-
-
-def _note(text: str) -> dict[str, Any]:
-    return {"note": text, "cards": []}
+        return [note(text), None, None, "", "", gr.update(interactive=False)]
 
 
 def _bars(use: Use, cells: Any, truth: str, language: str) -> dict[str, Any]:
@@ -213,7 +199,7 @@ def _connect_files(live: Live, asks: list[Any], buttons: Any, parts: Any) -> Non
             use = in_use(live.run("train", visitor, request), network)
             if not file:
                 return
-            frame, found, _ = yield from _skipping(_predicting(use, file))
+            frame, found, _ = yield from skipping(predicted_rows(use, file))
             yield parcel("predictions.csv", as_csv(frame, found).encode("utf-8-sig"))
 
     def saved(visitor: str, language: str, request: gr.Request) -> dict[str, Any]:
@@ -224,100 +210,7 @@ def _connect_files(live: Live, asks: list[Any], buttons: Any, parts: Any) -> Non
             return parcel(name_of(use), dump(use.model))
 
     outputs = [cards, rows, again, keep]
-    table.change(predict, [*asks, table], outputs, **_LONG)
-    again.click(predict, [*asks, table], outputs, **_LONG)
+    # Another network makes the table another one.
+    gr.on([table.change, again.click, asks[2].change], predict, [*asks, table], outputs, **_LONG)
     keep.click(hand_over, [*asks, table], [saver], **_LONG)
     save.click(saved, asks[:2], [saver], **QUIET)
-
-
-Read = tuple[Any, Predictions, bool]
-"""The rows of a file, what the network says of them, and whether the file has more."""
-
-
-def _predicting(use: Use, file: str) -> Generator[Any, None, Read]:
-    from bigmodel.datasets.table import reading_rows
-
-    rows, more = yield from reading_rows(file)
-    found = yield from predicting(use.model, rows)
-    return rows, found, more
-
-
-def _skipping(steps: Generator[Any, None, Read]) -> Generator[Any, None, Read]:
-    """The same, with nothing new for the page between two slices of work."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            read: Read = end.value
-            return read
-        yield gr.skip()
-
-
-def dropped(use: Use, file: str, language: str) -> Iterator[tuple[dict[str, Any], Any]]:
-    """The numbers and the table of a file; before them, how far it is."""
-    steps = _predicting(use, file)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            rows, found, more = end.value
-            break
-        yield _note(say(f"train.use.stage.{event.stage}", language, done=event.done, of=event.of)), None
-    yield _numbers(use, rows, found, more, language), _table(rows, found, language)
-
-
-def _numbers(use: Use, rows: Any, found: Predictions, more: bool, language: str) -> dict[str, Any]:
-    """A file in numbers."""
-    whole, against = summary(found), measured(use.model, rows, found)
-    cards: list[tuple[str, ...]] = [(say("train.use.rows", language), str(whole.rows))]
-    if against is not None:
-        interval = say("train.scores.interval", language, low=against.low, high=against.high)
-        cards.append((say("train.scores.accuracy", language), f"{against.accuracy:.3f}", interval))
-    order = sorted(range(len(whole.counts)), key=lambda k: -whole.counts[k])[:4]
-    cards += [(say("train.use.taken", language, name=found.classes[k]), str(whole.counts[k])) for k in order]
-    notes = [say("train.use.shortened", language, rows=whole.rows)] if more else []
-    if against is not None:
-        notes.append(say("train.use.against", language, target=against.target, known=against.known))
-    doubts = (("filled", whole.filled), ("unknown", whole.unknown))
-    notes += [say(f"train.use.{name}.rows", language, rows=count) for name, count in doubts if count]
-    return {"cards": cards, "note": " ".join(notes)}
-
-
-def _table(rows: Any, found: Predictions, language: str) -> dict[str, Any]:
-    """The first rows with their predictions: the value of the listing."""
-    columns = [str(name) for name in rows.columns][:MOST_COLUMNS]
-    heads = [say(f"train.use.head.{name}", language) for name in ("row", "prediction", "probability", "filled")]
-    lines = []
-    cells = rows.iloc[:MOST_ROWS, : len(columns)].itertuples(index=False, name=None)
-    for row, own in zip(listed(found), cells, strict=False):
-        lines.append(
-            [
-                str(row.number),
-                row.prediction,
-                f"{row.probability:.3f}",
-                ", ".join((*row.filled, *row.unknown))[:80],
-                *(str(cell)[:80] for cell in own),
-            ]
-        )
-    note = say("train.use.first", language, count=len(lines), of=len(rows)) if len(lines) < len(rows) else ""
-    if len(columns) < len(rows.columns):
-        note += " " + say("train.mistakes.columns", language, count=len(columns), of=len(rows.columns))
-    caption = say("train.use.predictions", language)
-    return {"caption": caption, "note": note.strip(), "heads": [*heads, *columns], "rows": lines, "pictures": None}
-
-
-def name_of(use: Use) -> str:
-    """A file name for a network."""
-    raw = f"{use.model.recipe['dataset']}-{use.model.stack.shape.architecture}"
-    return (re.sub(r"[^\w-]+", "-", raw)[:60] or "network") + ".zip"
-
-
-def parcel(name: str, content: bytes) -> dict[str, Any]:
-    """A file as the page takes it. Pressed twice is two presses: the page acts on what has changed."""
-    if len(content) > MOST_SENT:
-        raise ModelError("saved.browser", size=len(content) / 2**20, most=MOST_SENT / 2**20)
-    return {
-        "name": name,
-        "content": base64.b64encode(content).decode(),
-        "pressed": time.time_ns() // 1_000_000,
-    }

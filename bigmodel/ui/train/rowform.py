@@ -32,11 +32,8 @@ function set(k, text) {
 }
 function choices(column) {
     const menu = made('select');
-    for (const option of column.options) {
-        const one = made('option', option === '' ? value().words.gap : option);
-        one.value = option;
-        menu.append(one);
-    }
+    const said = {'': value().words.gap, '…': value().words.other};
+    menu.append(...column.options.map(option => new Option(said[option] || option, option)));
     return [menu];
 }
 function numbers(column) {
@@ -93,8 +90,13 @@ canvas.onpointerdown = event => { drawing = true; canvas.setPointerCapture(event
 canvas.onpointermove = event => { if (drawing) ink(event); };
 canvas.onpointerup = canvas.onpointercancel = () => { drawing = false; };
 wipe.onclick = () => { cells.forEach((_, k) => { cells[k] = String(value().image.low); }); take(); send(); };
+// A category that is too rare to be in the menu is added to it.
+function fill(one, text) {
+    if (one.options && !Array.from(one.options).some(option => option.value === text)) one.add(new Option(text, text));
+    one.value = text;
+}
 function take() {
-    fields.forEach((same, k) => same.forEach(one => { one.value = cells[k] ?? ''; }));
+    fields.forEach((same, k) => same.forEach(one => fill(one, cells[k] ?? '')));
     paint();
 }
 function show() {
@@ -152,8 +154,8 @@ def row_form(**kwargs: Any) -> gr.HTML:
 
     Value: {"key": what the fields are for, "turn": changes when `cells` are to be taken over, "columns": [{"name",
     "kind": number, category, date or text, "hint", "low", "high", "step" of a number, "options" of a category}],
-    "cells": [text, …], "image": None or {"width", "height", "low", "high"}, "words": {"gap", "numbers", "wipe",
-    "pad"}}.
+    "cells": [text, …], "image": None or {"width", "height", "low", "high"}, "words": {"gap", "other",
+    "numbers", "wipe", "pad"}}.
     """
     return gr.HTML(
         None,

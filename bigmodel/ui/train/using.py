@@ -93,7 +93,7 @@ def _loaded(path: str, stamp: float) -> tuple[Model, Dataset | None]:
 
 def form_of(use: Use, cells: Sequence[str], language: str) -> dict[str, Any]:
     """The value of the form: a field a column."""
-    words = {name: say(f"train.use.form.{name}", language) for name in ("gap", "numbers", "wipe", "pad")}
+    words = {name: say(f"train.use.form.{name}", language) for name in ("gap", "other", "numbers", "wipe", "pad")}
     return {
         "key": f"{use.key} {language}",
         "turn": random.randrange(1 << 30),
@@ -113,7 +113,8 @@ def _field(entry: Mapping[str, Any], language: str) -> dict[str, Any]:
         hint = say("train.use.hint.number", language, mean=entry["mean"], scale=entry["scale"])
         return {**found, "low": _rounded(low, step), "high": _rounded(high, step), "step": step, "hint": hint}
     if kind == "category":
-        return {**found, "options": ["", *(value for value in entry["values"] if value != "")]}
+        others = ["…"] if entry["rest"] else []
+        return {**found, "options": ["", *(value for value in entry["values"] if value != entry["fill"]), *others]}
     return {**found, "hint": say("train.use.hint.date", language)} if kind == "date" else found
 
 
@@ -169,7 +170,7 @@ def _written(entry: Mapping[str, Any], cell: object) -> str:
         # Raw values come back from standardised ones: what is below a hundred-thousandth of their spread is rounding.
         return "" if value is None else f"{_rounded(value, 10.0 ** (_power(entry['scale']) - 5)):.6g}"
     text = f"{cell:g}" if isinstance(cell, float) else str(cell).strip()
-    return text[:MOST_CELL] if entry["kind"] != "category" or text in entry["values"] else ""
+    return text[:MOST_CELL]
 
 
 def cells_from(event: object, use: Use) -> list[str]:
@@ -212,9 +213,8 @@ def bars(use: Use, found: Predictions, truth: str, language: str) -> dict[str, A
     return {"caption": caption, "note": " ".join(notes), "rows": rows}
 
 
-def told(use: Use, language: str) -> str:
-    """Which network that is, on a line."""
-    model = use.model
+def named(model: Model, language: str) -> str:
+    """What a network is, in a few words."""
     shape = model.stack.shape
     name = model.recipe["dataset"]
     said = {
@@ -224,7 +224,12 @@ def told(use: Use, language: str) -> str:
         "epochs": model.epochs,
         "seeds": len(model.seeds),
     }
-    text = say("train.use.network", language, **said)
+    return say("train.use.network", language, **said)
+
+
+def told(use: Use, language: str) -> str:
+    """Which network that is, on a line."""
+    model, text = use.model, named(use.model, language)
     for part in ("test", "valid"):
         accuracy = model.scores.get(part, {}).get("accuracy")
         if accuracy is not None:
