@@ -67,7 +67,8 @@ def listing(**kwargs: Any) -> gr.HTML:
         css_template="""
 .chart-caption { font-weight: 600; }
 .listing-table { overflow: auto; max-height: 420px; margin-top: 6px; }
-.listing table { border: none; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.listing :is(table, tr) { border: none !important; }
+.listing table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 .listing th { position: sticky; top: 0; background: var(--background-fill-primary); font-weight: 600; }
 .listing th, .listing td { text-align: left; padding: 4px 10px; white-space: nowrap; max-width: 320px; }
 .listing th, .listing td { overflow: hidden; text-overflow: ellipsis; }
