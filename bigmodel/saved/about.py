@@ -213,10 +213,12 @@ def _check_recipe(recipe: dict[str, Any], features: int, classes: list[str]) -> 
 
 
 def _entry(entry: dict[str, Any]) -> bool:
-    """Whether a column's part of the recipe is whole. What other kinds hold, the maker of their numbers sees to."""
+    """Whether a column's part of the recipe is whole."""
     kind, features = entry.get("kind"), entry.get("features")
     if not isinstance(features, list) or not features or not all(isinstance(name, str) for name in features):
         return False
+    if kind in ("text", "encoder", "tokens"):
+        return _words(entry, len(features))
     if kind in _KINDS:
         numbers = [entry.get(name) for name in ("fill", "mean", "scale")]
         return len(features) == 1 and all(map(_number, numbers)) and entry["scale"] > 0
@@ -225,4 +227,24 @@ def _entry(entry: dict[str, Any]) -> bool:
         if not isinstance(values, list) or not isinstance(rest, bool) or not isinstance(entry.get("fill"), str):
             return False
         return all(isinstance(value, str) for value in values) and len(values) + rest == len(features)
-    return isinstance(kind, str)
+    return False
+
+
+def _words(entry: dict[str, Any], count: int) -> bool:
+    """Whether the part of a column of text is whole: weighed terms, or an encoder that reads it."""
+
+    def numbers(name: str) -> bool:
+        values = entry.get(name)
+        return isinstance(values, list) and len(values) == count and all(map(_number, values))
+
+    if entry["kind"] == "text":
+        terms, scale = entry.get("terms"), entry.get("scale")
+        if not isinstance(terms, list) or len(terms) != count or not all(isinstance(term, str) for term in terms):
+            return False
+        known = entry.get("analyzer") in ("word", "char", "char_wb") and len(set(terms)) == count
+        return known and _whole(entry.get("longest"), 1, 5) and numbers("idf") and _number(scale) and scale > 0  # type: ignore[operator]
+    if not isinstance(entry.get("encoder"), str) or not _whole(entry.get("tokens"), 1, 4096):
+        return False
+    if entry["kind"] == "tokens":
+        return bool(entry["tokens"] == count)
+    return numbers("mean") and numbers("scale") and 0 not in entry["scale"]

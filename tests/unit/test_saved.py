@@ -201,7 +201,21 @@ def test_a_model_json_that_lies_is_one_sentence(kept: dict[str, bytes], written:
     about = json.loads(kept["model.json"])
     network, recipe = about["network"], about["preprocessing"]
     column = {**recipe["columns"][0], "scale": 0}
+    text = {
+        "column": "t",
+        "kind": "text",
+        "features": ["a", "b"],
+        "analyzer": "word",
+        "longest": 1,
+        "terms": ["a", "b"],
+    }
+    text |= {"idf": [1.0, 1.0], "scale": 1.0}
+    load(written(**told(kept, preprocessing={**recipe, "columns": [text]})))
     cases: list[tuple[dict[str, Any], str]] = [
+        *(
+            ({"preprocessing": {**recipe, "columns": [{**text, name: value}]}}, "column “t”")
+            for name, value in (("longest", 10**9), ("idf", [1.0]), ("terms", ["a", "a"]), ("kind", "code"))
+        ),
         ({"format": "another"}, "holds no network"),
         ({"version": 2}, "newer lab"),
         ({"version": "1"}, "version"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.errors import BigModelError, RunError
+from bigmodel.errors import BigModelError
 from bigmodel.predict import as_csv
 from bigmodel.runs import ENDED, Run, Snapshot
 from bigmodel.train import Epoch
@@ -155,7 +155,8 @@ def followed(run: Run | None, file: str | None, sent: str, before: str, language
         ]
     except BigModelError as error:
         # Before any training that is no mistake.
-        text = word(error, language) if file or not isinstance(error, RunError) else say("train.use.later", language)
+        early = not file and error.key == "train.no_network"
+        text = say("train.use.later", language) if early else word(error, language)
         return [note(text), None, None, "", "", gr.update(interactive=False)]
 
 
