@@ -319,6 +319,7 @@ def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epoch
     """The files of a training that has ended, its scores among them."""
     from bigmodel.export import Account, Training, bundle, command, query
     from bigmodel.export.charts import charts
+    from bigmodel.export.data import noticed
     from bigmodel.train.coach import diagnose
     from bigmodel.train.judging import marks
 
@@ -331,6 +332,7 @@ def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epoch
         epochs=epochs,
         judged=judged,
         diagnoses=diagnose(epochs, config.at(last.step), rows=len(data.valid.y), over=True),
+        noticed=noticed(parsed.table, parsed.target, source),
         charts=tuple(charts(epochs, judged, words)),
         command=command(config, source, **table, leave_out=parsed.leave_out),
         link=query(config, source, **table),

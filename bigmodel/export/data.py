@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bigmodel.errors import RunError
+from bigmodel.errors import BigModelError, RunError
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset, DatasetConfig
+    from bigmodel.datasets.doctor import Finding
 
 MOST_NUMBERS = 5_000_000
 """Rows × features of a table that are written beside a script."""
@@ -78,6 +80,9 @@ parts = {{
 }}
 """
 
+LARGE = 5_000_000
+"""Bytes of a table above which the doctor is not asked again: he was when it came."""
+
 SPLITTING = (
     "from sklearn.model_selection import train_test_split",
     "from sklearn.preprocessing import StandardScaler",
@@ -94,6 +99,20 @@ def check(data: Dataset) -> None:
     numbers = data.train.x.shape[1] * sum(len(part.y) for part in (data.train, data.valid, data.test))
     if own(data) and numbers > MOST_NUMBERS:
         raise RunError("export.large", numbers=numbers, most=MOST_NUMBERS)
+
+
+def noticed(file: str, target: str, config: DatasetConfig) -> tuple[Finding, ...]:
+    """What the data doctor finds in an own table; nothing when it is gone, or too large to be read once more."""
+    from bigmodel.datasets import read_table
+    from bigmodel.datasets.doctor import examine
+
+    try:
+        if not file or Path(file).stat().st_size > LARGE:
+            return ()
+        table = read_table(file)
+        return examine(table, target or table.target, config).findings
+    except (OSError, BigModelError):
+        return ()
 
 
 def imports(data: Dataset) -> tuple[str, ...]:

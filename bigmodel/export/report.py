@@ -16,6 +16,7 @@ from bigmodel.metrics import Scores, numbers_of
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
+    from bigmodel.datasets.doctor import Finding
     from bigmodel.export.plan import Training
     from bigmodel.train import Epoch
     from bigmodel.train.coach import Diagnosis
@@ -31,13 +32,14 @@ Words = Mapping[str, str]
 class Account:
     """What is known of a training beside its recipe.
 
-    `charts` are figures as plain JSON, `command` makes the training again, `link` opens its settings (a query),
-    `file` and `target` name an own table.
+    `noticed` is what the data doctor found in an own table, `charts` are figures as plain JSON, `command` makes the
+    training again, `link` opens its settings (a query), `file` and `target` name an own table.
     """
 
     epochs: Sequence[Epoch]
     judged: Sequence[Judged] = ()
     diagnoses: Sequence[Diagnosis] = ()
+    noticed: Sequence[Finding] = ()
     charts: Sequence[Mapping[str, Any]] = ()
     command: str = ""
     link: str = ""
@@ -149,6 +151,7 @@ def _scores(account: Account, words: Words) -> Iterator[str]:
         yield paper.table(*_by_class(found, words))
         yield from _confusion(found, words)
     if all(judged.part != "test" for judged in account.judged):
+        yield paper.heading(words["train.part.test"])
         yield paper.paragraph(words["export.report.sealed"])
 
 
@@ -205,6 +208,9 @@ def _data(training: Training, account: Account, name: str, words: Words) -> Iter
     yield paper.table((), [*rows, *_settings(training.source, "datasets", ("dataset", "points"), words)])
     heads = [words["export.report.class"], words["chart.train"], words["chart.valid"], words["train.part.test"]]
     yield paper.table(heads, _shares(data))
+    for finding in account.noticed:
+        said = words[f"doctor.finding.{finding.key}"].format_map(dict(finding.values))
+        yield f"<p><strong>{escape(words[f'doctor.{finding.severity}'])}.</strong> {escape(said)}</p>"
     for notice in data.notices:
         yield paper.paragraph(words[f"datasets.notice.{notice.key}"].format_map(dict(notice.values)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bigmodel.export import data as rows
-from bigmodel.export import loop, network
+from bigmodel.export import loop, network, stages
 from bigmodel.export.plan import Plan, Training, plan
 
 _TEST = """# The test part stays sealed until it is asked for: python train.py --test
@@ -31,11 +31,11 @@ def pieces(training: Training, *, notebook: bool = False) -> Pieces:
     way, data = plan(training), training.data
     place = 'Path("data.csv")' if notebook else 'Path(__file__).with_name("data.csv")'
     parts = {
-        "settings": loop.settings(way),
+        "settings": stages.settings(way),
         "data": rows.code(training.source, data, place=place),
         "network": network.code(way, data),
         "loop": loop.definitions(way),
-        "run": loop.run(way),
+        "run": stages.run(way),
     }
     code = "\n".join(parts.values())
     used = [name for name in ("copy", "csv", "math") if f"{name}." in code] + ([] if notebook else ["sys"])

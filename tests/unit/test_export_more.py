@@ -21,6 +21,7 @@ from bigmodel.datasets import Dataset, DatasetConfig, load_dataset, read_table, 
 from bigmodel.errors import BigModelError
 from bigmodel.export import Account, Training, bundle, command, notebook, report, scores
 from bigmodel.export.charts import charts
+from bigmodel.export.data import noticed
 from bigmodel.export.paper import figures
 from bigmodel.export.report import findings
 from bigmodel.metrics import wilson
@@ -46,7 +47,7 @@ def told(data: Dataset, source: DatasetConfig = DATA, **settings: Any) -> tuple[
     config, stack, epochs = trained(data, **settings)
     judged = [e for part in ("valid", "test") for e in marks(stack, data, part, 3) if isinstance(e, Judged)]
     drawn = tuple(charts(epochs, judged, dictionary("en")))
-    account = Account(epochs, judged, (), drawn, command(config, source), "?tab=train", "", "")
+    account = Account(epochs, judged, charts=drawn, command=command(config, source), link="?tab=train")
     return Training(config, source, data, epochs[-1]), account
 
 
@@ -167,6 +168,21 @@ def test_what_people_wrote_is_text(tmp_path: Path) -> None:
     assert "img" not in read(text).tags
     whole = bundle(training, account, dictionary("en"), "en")["report.html"].split("</head>")[1]
     assert whole.count("<script>") == whole.count("<script>Plotly.newPlot(")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_doctor_found_is_told(language: str, tmp_path: Path) -> None:
+    """Of an own table the report says what the doctor does; of one that is gone, or of built-in data, nothing."""
+    table = tmp_path / "plants.csv"
+    table.write_text("same,size,kind\n" + "".join(f"1,{i % 13},{'ab'[i % 13 > 6]}\n" for i in range(60)))
+    found = noticed(str(table), "kind", DATA)
+    assert "constant" in [finding.key for finding in found]
+    training, account = told(table_dataset(read_table(str(table)), "kind", DATA))
+    words = dictionary(language)
+    text = report(training, replace(account, noticed=found), words, language)[0]
+    said = {finding.key: dict(finding.values) for finding in found}
+    assert words["doctor.finding.constant"].format_map(said["constant"]) in " ".join(read(text).words)
+    assert noticed(str(tmp_path / "gone.csv"), "kind", DATA) == noticed("", "", DATA) == ()
 
 
 def test_a_broken_training_is_reported() -> None:

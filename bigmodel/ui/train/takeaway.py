@@ -131,6 +131,7 @@ def reported(run: Run | None, language: str) -> tuple[str, Mapping[str, Any]]:
 def account(run: Run, training: Training, language: str) -> Account:
     """What is known of a run beside its recipe: every chart on the page, as it would be without a look back."""
     from bigmodel.export import Account, command, query
+    from bigmodel.export.data import noticed
     from bigmodel.ui.train import coach
     from bigmodel.ui.train import view as panels
 
@@ -140,6 +141,7 @@ def account(run: Run, training: Training, language: str) -> Account:
         epochs=_epochs(run),
         judged=_judged(run),
         diagnoses=coach.advise(snapshot),
+        noticed=noticed(source.file, source.target, source.config),
         charts=tuple(charts(panels(snapshot, language))),
         command=command(training.config, training.source, **own, leave_out=source.leave_out),
         link=query(training.config, training.source, **own),
