@@ -46,6 +46,8 @@ class Stage:
         fields = {change.field for change in self.config.changes}
         if self.config.optimizer != "adamw":
             fields -= {"weight_decay"}  # nobody else has any
+        if self.config.architecture == "logistic":
+            fields -= {"dropout"}  # there is nothing to leave out
         return tuple(sorted(fields))
 
 

@@ -18,13 +18,14 @@ def constants(plan: Plan, stage: Stage) -> dict[str, Any]:
         found["UNTIL"] = stage.until
     found |= {"BATCH": config.batch, "RATE": config.learning_rate}
     found |= {"MOMENTUM": config.momentum} if config.optimizer == "sgd" else {}
-    found |= {"WEIGHT_DECAY": config.weight_decay} if config.optimizer == "adamw" else {}
+    if config.optimizer == "adamw" or "weight_decay" in plan.moved:
+        found["WEIGHT_DECAY"] = config.weight_decay if config.optimizer == "adamw" else 0.0
     found |= {"DROPOUT": config.dropout} if plan.dropout else {}
     found |= {"SMOOTHING": config.label_smoothing} if plan.uses("label_smoothing") else {}
     found |= {"L1": config.l1, "L2": config.l2} if plan.uses("l1") or plan.uses("l2") else {}
     found |= {"CLIP": config.clip or float("inf")} if plan.uses("clip") else {}
     found |= {"PATIENCE": config.patience} if config.patience and stage is plan.stages[-1] else {}
-    found |= {"STEPS": plan.steps} if plan.steps is not None and stage is plan.stages[-1] else {}
+    found |= {"STEPS": plan.steps} if plan.steps is not None else {}
     if plan.moved:
         kept = [change for change in config.changes if change.field in stage.moved]
         found["CHANGES"] = [

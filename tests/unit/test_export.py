@@ -152,6 +152,12 @@ def test_changes_on_the_way_are_made_again(settings: dict[str, Any]) -> None:
     assert '(3, "batch", 21)' in text
 
 
+def test_a_change_that_moves_nothing_is_not_written() -> None:
+    """Logistic regression leaves nothing out, and only AdamW has a decay."""
+    changes = (Change(1, "dropout", 0.5), Change(1, "weight_decay", 0.5))
+    assert "CHANGES" not in same(architecture="logistic", changes=changes)
+
+
 def test_a_network_that_diverges_is_left_out() -> None:
     """The others go on, and their mean is printed; when all are gone the script ends as the run did."""
     same(learning_rate=10.0, optimizer="sgd", loss="mse", epochs=5, seeds=2, near=0.1)
@@ -168,6 +174,7 @@ def test_a_time_limit_ends_it_at_the_same_step() -> None:
     agree(rows[:2], whole[:2])
     assert len(rows) == 3
     assert "STEPS = 11" in text
+    printed(Training(config, DATA, data, last, Origin(config, 1)))  # of a fork too
 
 
 def after(parent: Origin, wish: TrainConfig, data: Dataset) -> tuple[TrainConfig, Origin | None, list[Epoch]]:
@@ -188,6 +195,7 @@ def after(parent: Origin, wish: TrainConfig, data: Dataset) -> tuple[TrainConfig
         ({"dropout": 0.2}, {"l2": 0.01, "clip": 0.5, "dropout": 0.1}),
         ({"optimizer": "sgd", "label_smoothing": 0.1}, {"optimizer": "adamw", "label_smoothing": 0.0}),
         ({"schedule": "cosine"}, {"schedule": "step", "batch": 16}),
+        ({"optimizer": "adamw", "changes": (Change(3, "weight_decay", 0.5),)}, {"optimizer": "sgd", "clip": 1.0}),
         ({"optimizer": "sgd", "momentum": 0.0}, {"momentum": 0.9, "clip": 1.0}),
         ({}, {"patience": 3, "l1": 0.001, "warmup": 0.3}),
         ({"changes": (Change(5, "learning_rate", 0.03),)}, {"learning_rate": 0.02, "optimizer": "rmsprop"}),
