@@ -336,6 +336,7 @@ def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epoch
         charts=tuple(charts(epochs, judged, words)),
         command=command(config, source, **table, leave_out=parsed.leave_out),
         link=query(config, source, **table),
+        parameters=stack.shape.parameters,
         **table,
     )
     return bundle(Training(config, source, data, last), account, words, parsed.words)

@@ -33,7 +33,8 @@ class Account:
     """What is known of a training beside its recipe.
 
     `noticed` is what the data doctor found in an own table, `charts` are figures as plain JSON, `command` makes the
-    training again, `link` opens its settings (a query), `file` and `target` name an own table.
+    training again, `link` opens its settings (a query), `file` and `target` name an own table, `parameters`
+    counts the numbers of one network.
     """
 
     epochs: Sequence[Epoch]
@@ -45,6 +46,7 @@ class Account:
     link: str = ""
     file: str = ""
     target: str = ""
+    parameters: int = 0
 
 
 def report(training: Training, account: Account, words: Words, language: str) -> tuple[str, dict[str, dict[str, Any]]]:
@@ -94,8 +96,6 @@ def _plain(value: Any) -> Any:
 
 def _ends(training: Training, account: Account, words: Words) -> Iterator[tuple[str, str]]:
     """How it went, in a few lines."""
-    from bigmodel.networks import shape_of
-
     last = account.epochs[-1]
     told = words["train.status"].format_map(asdict(last))
     if last.ended in ("diverged", "early"):
@@ -106,8 +106,9 @@ def _ends(training: Training, account: Account, words: Words) -> Iterator[tuple[
     end = rows.get(last.best, last) if back and last.best is not None else last
     yield words["chart.train"], _pair(end.train_loss, end.train_accuracy, words)
     yield words["chart.valid"], _pair(end.valid_loss, end.valid_accuracy, words)
-    count = shape_of(training.config, training.data).parameters
-    yield words["export.report.network"], words["export.report.parameters"].format_map({"count": count})
+    if account.parameters:
+        told = words["export.report.parameters"].format_map({"count": account.parameters})
+        yield words["export.report.network"], told
 
 
 def _pair(loss: float, accuracy: float, words: Words) -> str:

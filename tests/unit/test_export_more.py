@@ -47,7 +47,7 @@ def told(data: Dataset, source: DatasetConfig = DATA, **settings: Any) -> tuple[
     config, stack, epochs = trained(data, **settings)
     judged = [e for part in ("valid", "test") for e in marks(stack, data, part, 3) if isinstance(e, Judged)]
     drawn = tuple(charts(epochs, judged, dictionary("en")))
-    account = Account(epochs, judged, charts=drawn, command=command(config, source), link="?tab=train")
+    account = Account(epochs, judged, charts=drawn, command=command(config, source), link="?tab=train", parameters=1234)
     return Training(config, source, data, epochs[-1]), account
 
 
@@ -131,6 +131,7 @@ def test_the_report_tells_all_of_it(language: str) -> None:
         words["train.part.test"],
         words["train.scores.interval"].format(low=test.interval[0], high=test.interval[1]),
         words["export.report.calm"],
+        words["export.report.parameters"].format(count=1234),
         "python -m bigmodel train --dataset moons --rows 100",
         "?tab=train",
     ):

@@ -16,6 +16,7 @@ from bigmodel.train.judging import Judged
 from bigmodel.ui.data import load
 from bigmodel.ui.parcel import charts, packed, parcel
 from bigmodel.ui.train.judge import QUIET, told
+from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.words import dictionary
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def account(run: Run, training: Training, language: str) -> Account:
         charts=tuple(charts(panels(snapshot, language))),
         command=command(training.config, training.source, **own, leave_out=source.leave_out),
         link=query(training.config, training.source, **own),
+        parameters=next((event.parameters for event in snapshot.events if isinstance(event, Setup)), 0),
         **own,
     )
 
