@@ -43,6 +43,8 @@ RECIPES = {
 }
 
 
+BENCH = Path(__file__).resolve().parents[1] / "tests" / "bench"
+
 # For a person: what is only of interest to a program, and what stands on one line with what follows.
 SILENT = ("opening", "progress", "reading")
 INLINE = ("asked", "piece")
@@ -510,24 +512,39 @@ def _models(parsed: argparse.Namespace) -> Iterator[Any]:
 
 def _add_bench(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--only", default=None, metavar="NAME", help=say("cli.only"))
+    sub.add_argument("--curve", default="", metavar="FILE", help=say("cli.curve"))
 
 
 def _bench(parsed: argparse.Namespace) -> Iterator[Any]:
     rows = _rows()
+    if parsed.curve:
+        yield from _curve(Path(parsed.curve))
+        return
     if parsed.only and parsed.only not in rows:
         raise BigModelError("cli.bench", name=parsed.only, names=", ".join(rows))
     for name in (parsed.only,) if parsed.only else tuple(rows):
         yield rows[name]()
 
 
+def _curve(out: Path) -> Iterator[Any]:
+    """What more networks cost, measured and drawn."""
+    made = runpy.run_path(str(BENCH / "cost.py"))
+    _save(out.parent, {})  # before anything is measured: what cannot be written is told at once
+    costs = []
+    for cost in made["measure"]():
+        costs.append(cost)
+        yield cost
+    _save(out.parent, {out.name: made["chart"](costs)})
+    yield Result({"told": made["told"](costs), "chart": str(out)})
+
+
 def _rows() -> dict[str, Callable[[], Any]]:
     """The rows of tests/bench/*rows.py: the peers' code is no part of the package, so it takes a checkout."""
-    folder = Path(__file__).resolve().parents[1] / "tests" / "bench"
     rows: dict[str, Callable[[], Any]] = {}
-    for path in sorted(folder.glob("*rows.py"), key=lambda path: (path.stem != "rows", path.stem)):
+    for path in sorted(BENCH.glob("*rows.py"), key=lambda path: (path.stem != "rows", path.stem)):
         rows |= runpy.run_path(str(path))["ROWS"]
     if not rows:
-        raise BigModelError("cli.checkout", folder=str(folder.parents[1]))
+        raise BigModelError("cli.checkout", folder=str(BENCH.parents[1]))
     return rows
 
 

@@ -174,6 +174,15 @@ class Tiles:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """A person points at the entry with this number; None: at nobody any more."""
+
+    paced = False
+
+    trial: int | None
+
+
+@dataclass(frozen=True)
 class Before:
     """What a race had shown before it was taken up again."""
 

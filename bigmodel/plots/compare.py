@@ -110,10 +110,12 @@ def rate_curves(
     words: Words,
     *,
     best: int | None = None,
+    chosen: int | None = None,
 ) -> go.Figure:
     """Validation loss by epoch, a curve per entry; one that broke is grey and ends with a cross where it did.
 
-    `curves` are those of `compare.lines`. An entry that was taken out is a faint dotted line.
+    `curves` are those of `compare.lines`. An entry that was taken out is a faint dotted line. Each line carries the
+    number of its entry, for clicks.
     """
     colours, dashes = entry_colours(trials), kinds(trials)
     order = sorted(range(len(trials)), key=lambda place: (dashes[place], trials[place].entry.learning_rate))
@@ -130,7 +132,8 @@ def rate_curves(
         name = names[place] + (f" ({words['diverged']})" if broken else "")
         line = curve(x, y, name, GREY if broken or trial.left else colours[place], _markers(len(x), broken))
         line["line"] |= {"dash": "dot" if trial.left else DASHES[dashes[place] % len(DASHES)]}
-        line["line"] |= {"width": 4 if place == best else 1.2 if broken or trial.left else 2}
+        line["line"] |= {"width": 4 if place in (best, chosen) else 1.2 if broken or trial.left else 2}
+        line["meta"] = place
         traces.append(line)
     legend = LEGEND if len(trials) <= len(PALETTE) else {}
     return draw(
@@ -141,7 +144,7 @@ def rate_curves(
         waiting=((0, 10), (-2, 0)),
         legend=legend,
         showlegend=len(trials) <= len(PALETTE),
-        meta={"caption": words["race.caption"]},
+        meta={"caption": words["race.caption"], "clicks": True},
     )
 
 
@@ -159,10 +162,12 @@ def rate_axis(
     words: Words,
     *,
     tests: Sequence[float] = (),
+    chosen: int | None = None,
 ) -> go.Figure:
     """The validation loss reached by each rate, on a logarithmic axis of rates, with its interval over the seeds.
 
     Green are the best and those that cannot be told apart from it. `tests`, the losses on the sealed part, are hollow.
+    Points carry the number of their entry, for clicks; a ring is round the one that is chosen.
     """
     traces: list[Trace] = []
     if found is not None:
@@ -172,8 +177,9 @@ def rate_axis(
             own = [row for row in rows if family[row.trial] == kind]
             traces.append(_reached(own, trials, names, kind))
         traces += _tested(rows, trials, tests, words)
-        traces += _stars(found, trials, words)
-    broken = [trial.entry.learning_rate for trial in trials if trial.diverged_at is not None]
+        traces += _stars(found, trials, words, chosen)
+    lost = [place for place, trial in enumerate(trials) if trial.diverged_at is not None]
+    broken = [trials[place].entry.learning_rate for place in lost]
     if broken:
         losses = [row.mean for row in found.standings if math.isfinite(row.mean)] if found else []
         cross = {"color": GREY, "size": 11, "symbol": "x"}
@@ -181,6 +187,7 @@ def rate_axis(
             {
                 **curve(broken, [max(losses, default=1.0)] * len(broken), words["diverged"], GREY, cross),
                 "mode": "markers",
+                "customdata": lost,
             }
         )
     rates = [trial.entry.learning_rate for trial in trials]
@@ -195,7 +202,7 @@ def rate_axis(
         yaxis={"type": "log"},
         waiting=((-4, 0), (-2, 0)),
         legend=LEGEND,
-        meta={"caption": words["axis.caption"]},
+        meta={"caption": words["axis.caption"], "clicks": True},
     )
 
 
@@ -208,6 +215,7 @@ def _reached(rows: Sequence[StandingRow], trials: Sequence[TrialRow], names: Seq
     made = {**curve(x, y, "", tint(GREY, 0.6), mark), "showlegend": False, "text": [names[row.trial] for row in rows]}
     made["line"] = {"color": tint(GREY, 0.6), "width": 1.5, "dash": DASHES[kind % len(DASHES)]}
     made["hovertemplate"] = "%{text}: %{y}<extra></extra>"
+    made["customdata"] = [row.trial for row in rows]
     if any(math.isfinite(row.low) for row in rows):
         # A logarithmic axis has no place for what lies below 0; a mean may lie outside of its own interval.
         below = [number(max(0.0, min(row.mean - row.low, 0.95 * row.mean))) or 0 for row in rows]
@@ -229,11 +237,11 @@ def _tested(
     x = [trials[row.trial].entry.learning_rate for row in seen]
     ring = {"size": 8, "symbol": "circle-open", "color": PALETTE[1]}
     line = curve(x, [number(tests[row.trial]) for row in seen], words["sealed"], PALETTE[1], ring)
-    return [{**line, "mode": "markers"}]
+    return [{**line, "mode": "markers", "customdata": [row.trial for row in seen]}]
 
 
-def _stars(found: AnswerRow, trials: Sequence[TrialRow], words: Words) -> list[Trace]:
-    """The best, and the cheapest of its equals where that is another."""
+def _stars(found: AnswerRow, trials: Sequence[TrialRow], words: Words, chosen: int | None) -> list[Trace]:
+    """The best, the cheapest of its equals where that is another, and who is chosen."""
     traces = []
     losses = {row.trial: row.mean for row in found.standings}
     for place, word, symbol in ((found.best, "best", "star"), (found.cheapest, "cheapest", "diamond")):
@@ -241,5 +249,9 @@ def _stars(found: AnswerRow, trials: Sequence[TrialRow], words: Words) -> list[T
             continue
         mark = {"color": PALETTE[2], "size": 15, "symbol": symbol, "line": {"color": "#ffffff", "width": 1}}
         x, y = [trials[place].entry.learning_rate], [number(losses[place])]
-        traces.append({**curve(x, y, words[word], GREY, mark), "mode": "markers"})
+        traces.append({**curve(x, y, words[word], GREY, mark), "mode": "markers", "customdata": [place]})
+    if chosen in losses:
+        ring = {"color": PALETTE[0], "size": 22, "symbol": "circle-open", "line": {"width": 3}}
+        x, y = [trials[chosen].entry.learning_rate], [number(losses[chosen])]
+        traces.append({**curve(x, y, words["chosen"], GREY, ring), "mode": "markers", "customdata": [chosen]})
     return traces

@@ -85,6 +85,7 @@ def knob_map(maps: Sequence[tuple[str, CellsRow]], equals: Sequence[int], words:
         legend=LEGEND,
         meta={
             "caption": words["map.caption"],
+            "clicks": True,
             "note": words["map.note"] if maps else "",
             "switch": looks[1:] and looks,
         },
@@ -154,6 +155,7 @@ def _cells(cells: CellsRow, x: Sequence[Any], y: Sequence[Any], equals: Sequence
         "z": [[number(math.log10(max(v, 1e-9))) if math.isfinite(v) else None for v in row] for row in cells.losses],
         "zmin": colours["low"], "zmax": colours["high"], "colorscale": SCALE, "colorbar": colours["colorbar"],
         "text": text, "hovertemplate": "%{x} · %{y}<br>%{text}<extra></extra>", "hoverongaps": False,
+        "customdata": [list(row) for row in cells.trials],
         **(written if _written(cells) else {}),
     }  # fmt: skip
 
@@ -175,6 +177,7 @@ def _dots(places: Sequence[tuple[Any, Any, float, int]]) -> Trace:
     return {
         "type": "scatter", "mode": "markers", "x": [place[0] for place in ran], "y": [place[1] for place in ran],
         "marker": marker, "text": [f"{place[2]:.4f}" for place in ran], "showlegend": False,
+        "customdata": [place[3] for place in ran],
         "hovertemplate": "%{x:.3g} · %{y}<br>%{text}<extra></extra>",
     }  # fmt: skip
 

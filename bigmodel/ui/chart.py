@@ -8,8 +8,9 @@ installed package: no CDN.
 A figure's `layout.meta` may carry a `caption`, a `note` (a line under the chart) and a `switch`: a list of looks of the
 same data, {"label", "title", "layout": {axis: changes}, "hidden": [numbers of traces]} each. The page shows a button
 per look and changes it by itself, also after the run: the data is there. With `clicks`, a click on a point triggers
-`select` with {"trace": its number, "place": [numbers of the point within it]}: numbers only. With `keys` as well, which
-says how, the cells of a matrix (the first trace) are reached by the arrow keys and chosen by Enter; `cell` words one.
+`select` with {"trace": its number, "place": [numbers of the point within it]}, and with "own" where the point (in
+`customdata`) or its trace (in `meta`) carries a number of its own: numbers only. With `keys` as well, which says how,
+the cells of a matrix (the first trace) are reached by the arrow keys and chosen by Enter; `cell` words one.
 
 The bar over a chart saves it as it stands, as PNG or as SVG, on the page's own background.
 """
@@ -107,7 +108,9 @@ function listen({meta}) {
     box.dataset.heard = 'yes';
     box.on('plotly_click', ({points: [point]}) => {
         const place = [point.pointNumber ?? point.pointIndex].flat().map(Number);
-        trigger('select', {trace: Number(point.curveNumber), place});
+        const own = [point.customdata ?? point.data.meta].flat(2)[0];
+        const named = own === undefined ? {} : {own: Number(own)};
+        trigger('select', {trace: Number(point.curveNumber), place, ...named});
     });
 }
 // ---- the keyboard: a frame that goes from cell to cell of a matrix ----

@@ -22,6 +22,16 @@ def test_race_ranks_and_hands_over(open_page) -> None:
     press(page, "compare-hand-over")
     expect(page.locator("#train-start")).to_be_visible()
     expect(page.locator("#train-learning_rate input")).to_have_value(rates[0])
+    # Any other setting goes there too: by its tile, by its line.
+    page.get_by_role("tab", name="Compare").click()
+    tile = page.locator("#compare-tiles .tile-grid > div").first
+    tile.click()
+    expect(tile).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#compare-hand-over")).to_contain_text("0.001")
+    rows.nth(1).locator("[role=gridcell]").nth(1).click()
+    expect(page.locator("#compare-hand-over")).to_contain_text(rates[1])
+    press(page, "compare-hand-over")
+    expect(page.locator("#train-learning_rate input")).to_have_value(rates[1])
 
 
 def test_duplicate_rates_are_refused(open_page) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from bigmodel.compare import Before, CompareConfig
+from bigmodel.compare import Before, Chosen, CompareConfig
 from bigmodel.compare.orders import GoOn, MoreRates
 from bigmodel.compare.verdict import Verdict
 from bigmodel.datasets import DatasetConfig
 from bigmodel.errors import ConfigError, RunError
 from bigmodel.runs import Run, Runs
 from bigmodel.ui import compare
-from bigmodel.ui.compare import ahead, judge, steer, table
+from bigmodel.ui.compare import ahead, choose, judge, steer, table
 from bigmodel.ui.compare.seen import see
 from bigmodel.ui.data import Source
 from bigmodel.ui.widgets import Form, Page
@@ -297,6 +297,53 @@ def test_the_winner_of_the_answer_goes_to_train() -> None:
     seen = see(snapshot(plan(), turn(0, seeds=3), turn(3, seeds=3), state="done"))
     assert seen is not None
     assert judge.answer_cards(seen, ["a", "b", "c"], "en")["cards"][0][1] == "a"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_any_setting_can_be_chosen_for_train(language: str) -> None:
+    """Who is pointed at is marked in every panel and offered to Train, also while the race runs; nobody: the best."""
+    events = (plan(), turn(0), turn(3), tiles(3), Chosen(2))
+    values = compare.view(snapshot(*events), language)
+    assert values[HAND_OVER]["interactive"] is True
+    assert values[HAND_OVER]["value"] == say("compare.hand_over.chosen", language, name="0.1")
+    assert values[TILES]["chosen"] == 2
+    assert [line["line"]["width"] for line in values[CURVES]["data"]] == [4, 2, 4]
+    ring = next(line for line in values[AXIS]["data"] if line["name"] == say("chart.chosen", language))
+    assert (ring["x"], ring["customdata"]) == ([0.1], [2])
+    assert [say("compare.remark.chosen", language) in line[-1] for line in values[TABLE]["value"]] == [0, 0, 1]
+    assert judge.taken(see(snapshot(*events))) == 2
+    nobody = compare.view(snapshot(*events, Chosen(None)), language)
+    assert nobody[HAND_OVER]["value"] == say("compare.hand_over", language)
+    assert nobody[HAND_OVER]["interactive"] is False
+    strict(values)
+
+
+def test_a_press_points_at_the_entry_it_shows() -> None:
+    """Points carry their entry's number, a tile its own, a line its place however it is sorted; others are nobody."""
+    seen = see(snapshot(plan(), turn(0), turn(3, broken=(0.001,)), state="done"))
+    assert seen is not None
+    assert choose.on_point({"own": 1}, seen) == 1
+    assert choose.on_tile({"trial": 2}, seen) == 2
+    assert choose.on_tile({"trial": 2, "out": True}, seen) is None
+    assert choose.on_place({"row_value": ["3", "0.001"], "index": [0, 1]}, seen) == 0
+    assert choose.on_place({}, seen) is None
+    for wish in (None, "1", True, math.nan, -1, 3, [1]):
+        assert choose.number(wish, seen) is None
+    assert choose.number(2.0, seen) == 2
+    values = compare.view(seen.snapshot, "en")
+    assert [line["meta"] for line in values[CURVES]["data"]] == [0, 1, 2]
+    numbers = {n for line in values[AXIS]["data"] for n in line["customdata"]}
+    assert numbers == {0, 1, 2}
+
+
+def test_a_choice_outlives_the_end_of_its_race(runs: Runs) -> None:
+    """A race that is taken up again still shows who was chosen."""
+    run = raced(runs, compare.racing(SOURCE, config(), ()))
+    run.tell(Chosen(1))
+    run = raced(runs, compare.taken_up(run, GoOn(1), 0.0))
+    seen = see(run.snapshot())
+    assert seen is not None
+    assert seen.chosen == 1
 
 
 def typed(**typed: Any) -> CompareConfig:

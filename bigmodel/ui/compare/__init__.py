@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.compare import Before, CompareConfig, Round
+from bigmodel.compare import Before, Chosen, CompareConfig, Round
 from bigmodel.compare.orders import Order, Orders
 from bigmodel.runs import Run, Shelf, Snapshot
 from bigmodel.train import Progress
@@ -139,6 +139,7 @@ def taken_up(run: Run, order: Order, rate: float) -> Start:
         shelf["orders"].ask(order)
         seen = see(snapshot)
         yield Before(seen.rounds if seen else (), seen.tiles if seen else None)
+        yield Chosen(seen.chosen if seen else None)
         yield shelf["race"].plan
         yield from driven(shelf)
 

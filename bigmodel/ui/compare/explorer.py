@@ -37,6 +37,8 @@ function filter() {
         const inside = passes(k);
         kept += inside;
         line.classList.toggle('out', !inside);
+        line.classList.toggle('chosen', k === value.chosen);
+        rows[k].classList.toggle('chosen', k === value.chosen);
         rows[k].hidden = !inside;
     });
     count.textContent = total ? (value.count || '').replace('%1', kept).replace('%2', total) : '';
@@ -118,6 +120,7 @@ function table(axes, marks) {
     rows = marks.map((mark, k) => {
         const row = document.createElement('tr');
         row.className = mark;
+        row.onclick = () => trigger('select', {trial: k});
         row.append(...axes.map(axis => {
             const cell = document.createElement('td');
             cell.textContent = axis.shown[k];
@@ -158,11 +161,12 @@ _STYLE = """
 .explorer .line { fill: none; stroke-width: 1.6; opacity: .75; }
 .explorer .line.equal { stroke-width: 2.4; opacity: 1; }
 .explorer .line.best { stroke-width: 4; opacity: 1; }
+.explorer .line.chosen { stroke-width: 4; opacity: 1; stroke: var(--color-accent) !important; }
 .explorer .line.broken { stroke-dasharray: 3 4; opacity: .5; }
 .explorer .line.out { stroke: var(--body-text-color-subdued) !important; opacity: .1; }
 .explorer .axis { stroke: var(--body-text-color-subdued); stroke-width: 1.5; }
 .explorer .name { fill: var(--body-text-color); font-size: 12px; font-weight: 600; }
-.explorer .tick { fill: var(--body-text-color); font-size: 11px; paint-order: stroke; pointer-events: none; }
+.explorer .tick { fill: var(--body-text-color); font-size: 12px; paint-order: stroke; pointer-events: none; }
 .explorer .tick { stroke: var(--body-background-fill); stroke-width: 3px; }
 .explorer .zone { fill: transparent; cursor: ns-resize; touch-action: none; }
 .explorer .brush { fill: var(--color-accent); opacity: .35; }
@@ -175,6 +179,8 @@ _STYLE = """
 .explorer :is(th, td) { padding: 4px 8px; border: 0; border-bottom: 1px solid var(--border-color-primary); }
 .explorer tr.best td { font-weight: 700; color: var(--color-accent); }
 .explorer tr.equal td { font-weight: 600; }
+.explorer tbody tr { cursor: pointer; }
+.explorer tr.chosen td { background: color-mix(in srgb, var(--color-accent) 16%, transparent); }
 .explorer tr.broken td { color: var(--body-text-color-subdued); }
 .explorer tr[hidden] { display: none; }
 """
@@ -182,9 +188,11 @@ _STYLE = """
 
 def explorer(**kwargs: Any) -> gr.HTML:
     """Lines, axes and table. Value: {"axes": [{"label", "places": [0..1 or None], "shown": [text], "ticks": [[place,
-    text]]}], "marks": ["best", "equal", "broken" or "ran"], "colours": […], "count", "clear", "hint"}.
+    text]]}], "marks": ["best", "equal", "broken" or "ran"], "chosen": a number or None, "colours": […], "count",
+    "clear", "hint"}.
 
-    The last axis is what the table is sorted by, the lowest first. `count` has %1 for those that pass and %2 for all.
+    The last axis is what the table is sorted by, the lowest first. `count` has %1 for those that pass and %2 for all. A
+    press on a line of the table is a `select` event with the number of its `trial`.
     """
     return gr.HTML(
         None,

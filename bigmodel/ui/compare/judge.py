@@ -11,6 +11,7 @@ from bigmodel import plots
 from bigmodel.compare import as_training
 from bigmodel.compare.orders import MoreRates, beyond
 from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.compare.choose import chooses, on_point
 from bigmodel.ui.compare.seen import Seen, named, rate, see
 from bigmodel.ui.compare.steer import orders
 from bigmodel.ui.widgets import number_cards
@@ -30,15 +31,18 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
         warning = gr.Markdown("", elem_id="compare-edge-text")
         extend = page.button("compare.order.extend", size="sm", elem_id="compare-extend", min_width=160)
     hand_over = page.button("compare.hand_over", interactive=False, elem_id="compare-hand-over")
+    page.markdown("compare.choose", elem_classes="lesson")
     axis = chart(height=360, elem_id="compare-axis")
     orders(page, live, track, extend, _further)
+    chooses(page, live, axis, on_point)
 
     def hand(visitor: str, request: gr.Request) -> list[Any]:
         run = live.run("compare", visitor, request)
         seen = see(run.snapshot()) if run else None
-        if run is None or seen is None or seen.answer is None:
+        place = taken(seen)
+        if run is None or seen is None or place is None:
             return [gr.skip()] * (len(track.train.inputs) + 1)
-        config = as_training(run.shelf["config"], seen.trials[seen.answer.cheapest].entry)
+        config = as_training(run.shelf["config"], seen.trials[place].entry)
         return [*run.shelf["choice"], *track.train.form.show(config), gr.update(selected="train")]
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -53,6 +57,14 @@ def _further(race: Any) -> MoreRates:
 
     found = answer(race.trials(), lines(race.rounds))
     return MoreRates(beyond(race.rates, (found.edge if found else None) or "high"))
+
+
+def taken(seen: Seen | None) -> int | None:
+    """The entry that Train would get: who is pointed at, else who is proposed as soon as the places cannot change."""
+    if seen is None or seen.chosen is not None:
+        return seen.chosen if seen else None
+    still = seen.snapshot.state not in ("waiting", "running")
+    return seen.answer.cheapest if seen.answer and still else None
 
 
 def view(seen: Seen | None, language: str) -> list[Any]:
@@ -70,11 +82,15 @@ def view(seen: Seen | None, language: str) -> list[Any]:
         answer_cards(seen, names, language),
         gr.update(visible=edge is not None),
         text,
-        gr.update(
-            interactive=found is not None and seen is not None and seen.snapshot.state not in ("waiting", "running")
-        ),
-        frame(plots.rate_axis(trials, found, names, words, tests=tests)),
+        gr.update(value=_offer(seen, names, language), interactive=taken(seen) is not None),
+        frame(plots.rate_axis(trials, found, names, words, tests=tests, chosen=seen.chosen if seen else None)),
     ]
+
+
+def _offer(seen: Seen | None, names: list[str], language: str) -> str:
+    if seen is None or seen.chosen is None:
+        return say("compare.hand_over", language)
+    return say("compare.hand_over.chosen", language, name=names[seen.chosen])
 
 
 def answer_cards(seen: Seen | None, names: list[str], language: str) -> dict[str, Any]:

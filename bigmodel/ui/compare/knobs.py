@@ -14,6 +14,7 @@ from bigmodel.compare import Trial
 from bigmodel.compare.knobs import Cells, Halved, cells, happened, order, part, replay, varied, weigh
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.compare import seen as sight
+from bigmodel.ui.compare.choose import chooses, on_point, on_tile
 from bigmodel.ui.compare.explorer import explorer
 from bigmodel.ui.compare.seen import Seen
 from bigmodel.ui.words import chart_words, say
@@ -33,6 +34,8 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
     lines = explorer(visible=False, elem_id="compare-explorer")
     weights = chart(height=300, visible=False, elem_id="compare-weights")
     halving = chart(height=320, visible=False, elem_id="compare-replay")
+    chooses(page, live, cells_chart, on_point)
+    chooses(page, live, lines, on_tile)
     return [cells_chart, lines, weights, halving]
 
 
@@ -109,6 +112,7 @@ def lined(seen: Seen, names: dict[str, str], language: str) -> dict[str, Any]:
     return {
         "axes": axes,
         "marks": marks,
+        "chosen": seen.chosen,
         "colours": [plots.along(1 - place) if place is not None else plots.GREY for place in losses["places"]],
         "count": say("compare.explorer.count", language),
         "clear": say("compare.explorer.clear", language),

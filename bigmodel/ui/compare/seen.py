@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bigmodel.compare import Before, Entry, Plan, Ranking, Round, Tiles, Trial, lines, rank
+from bigmodel.compare import Before, Chosen, Entry, Plan, Ranking, Round, Tiles, Trial, lines, rank
 from bigmodel.compare.answer import Answer, answer
 from bigmodel.runs import Snapshot
 from bigmodel.ui.words import dictionary
@@ -16,7 +16,8 @@ from bigmodel.ui.words import dictionary
 class Seen:
     """A race as it stands. `curves` are `compare.lines` of all rounds, also of those before it was taken up again.
 
-    `verdict` is the last `compare.verdict.Verdict` in the events, if there is one.
+    `verdict` is the last `compare.verdict.Verdict` in the events, if there is one; `chosen` is the number of the entry
+    that somebody points at.
     """
 
     snapshot: Snapshot
@@ -27,6 +28,7 @@ class Seen:
     answer: Answer | None
     tiles: Tiles | None
     verdict: Any
+    chosen: int | None = None
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -66,8 +68,9 @@ def see(snapshot: Snapshot | None) -> Seen | None:
     curves = lines(rounds)
     tiles = newest(snapshot, "Tiles") or (before.tiles if before else None)
     found = answer(rounds[-1].trials, curves)
-    plan, verdict = newest(snapshot, "Plan"), newest(snapshot, "Verdict")
-    return Seen(snapshot, plan, rounds, curves, rank(rounds[-1]), found, tiles, verdict)
+    plan, verdict, pointed = (newest(snapshot, kind) for kind in ("Plan", "Verdict", "Chosen"))
+    chosen = pointed.trial if isinstance(pointed, Chosen) else None
+    return Seen(snapshot, plan, rounds, curves, rank(rounds[-1]), found, tiles, verdict, chosen)
 
 
 def varied(entries: Sequence[Entry]) -> tuple[str, ...]:

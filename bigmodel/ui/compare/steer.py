@@ -94,7 +94,8 @@ def out(page: Page, live: Live, track: Track) -> None:
     """The button of a tile takes its entry out of the race."""
 
     def press(visitor: str, language: str, speed: str, event: gr.EventData, request: gr.Request) -> None:
-        _order(live, (visitor, language, speed), request, lambda race: Leave(int(event.trial)))
+        if event.out:
+            _order(live, (visitor, language, speed), request, lambda race: Leave(int(event.trial)))
 
     inputs = [page.visitor, page.language, track.pace]
     track.tiles.select(press, inputs, None, show_progress="hidden", api_visibility="private", concurrency_limit=None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from bigmodel.compare import Rank
+from bigmodel.ui.compare.choose import chooses, on_place
 from bigmodel.ui.compare.seen import Seen, part, rate
 from bigmodel.ui.words import say
 
@@ -22,9 +23,10 @@ MOST_ROWS = 200
 
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
-    """The table."""
+    """The table; a press on a line chooses its entry."""
     table = gr.Dataframe(headers=headers((), "en"), interactive=False, elem_id="compare-table", max_height=520)
     page.says(table, lambda language: {"headers": headers((), language)})
+    chooses(page, live, table, on_place)
     return [table]
 
 
@@ -51,13 +53,14 @@ def cells(row: Rank, seen: Seen, language: str) -> list[str]:
 
 
 def remark(row: Rank, seen: Seen, language: str) -> str:
-    """Why it does not run, or what it is to the best."""
+    """Why it does not run, or what it is to the best; and whether it is chosen."""
     found = seen.answer
+    told = [say("compare.remark.chosen", language)] if row.trial == seen.chosen else []
     if row.diverged_at is not None:
-        return say("compare.remark.diverged", language, step=row.diverged_at)
+        return ", ".join([*told, say("compare.remark.diverged", language, step=row.diverged_at)])
     if row.left:
-        return say("compare.remark.left", language, epoch=seen.trials[row.trial].number)
-    told = [say("compare.remark.best", language)] if row.best else []
+        return ", ".join([*told, say("compare.remark.left", language, epoch=seen.trials[row.trial].number)])
+    told += [say("compare.remark.best", language)] if row.best else []
     if found and not row.best and row.trial in found.equals:
         told.append(say("compare.remark.equal", language))
     if found and len(found.equals) > 1 and row.trial == found.cheapest:

@@ -32,9 +32,18 @@ function paint(canvas, bytes, side, colours) {
 function made() {
     const [cell, picture, name, kind, note, out] = ['div', 'canvas', 'b', 'small', 'small', 'button'].map(
         tag => document.createElement(tag));
+    const tell = out => trigger('select', {trial: Number(cell.dataset.trial), out});
+    cell.tabIndex = 0;
+    cell.setAttribute('role', 'button');
+    cell.onclick = () => tell(false);
+    cell.onkeydown = event => {
+        if (event.target !== cell || !['Enter', ' '].includes(event.key)) return;
+        event.preventDefault();
+        tell(false);
+    };
     out.type = 'button';
     out.textContent = '×';
-    out.onclick = () => trigger('select', {trial: Number(cell.dataset.trial)});
+    out.onclick = event => { event.stopPropagation(); tell(true); };
     cell.append(picture, name, kind, note, out);
     return cell;
 }
@@ -52,6 +61,7 @@ async function draw() {
         const cell = grid.children[k], [canvas, own, sort, line, out] = cell.children;
         cell.dataset.trial = String(trial);
         cell.className = state;
+        cell.setAttribute('aria-pressed', String(trial === value.chosen));
         cell.title = [title, note].join(': ');
         own.textContent = name;
         own.style.setProperty('--own', colour);
@@ -73,7 +83,8 @@ new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; if (seen) s
 def tile_wall(**kwargs: Any) -> gr.HTML:
     """Value: {"caption", "note", "side", "colours": [[r, g, b], …] of the classes, "pixels": base64, "leave": what the
     button of a tile says, or "" for no buttons, "tiles": [{"trial", "title", "name", "kind", "note", "colour",
-    "state"}, …]}, the state "runs", "best" or "gone". The button is a `select` event with the number of its `trial`."""
+    "state"}, …], "chosen": the trial whose tile is pressed or None}, the state "runs", "best" or "gone". A press is a
+    `select` event with the number of the `trial`, and `out`: whether it was the button."""
     return gr.HTML(
         None,
         html_template="""<figure class="tiles" hidden><figcaption class="chart-head"><span class="chart-caption"></span>
@@ -86,6 +97,9 @@ def tile_wall(**kwargs: Any) -> gr.HTML:
 .tile-grid > div { border: 1px solid var(--border-color-primary); background: var(--background-fill-primary); }
 .tile-grid > .best { border-color: var(--color-accent); box-shadow: 0 0 0 1px var(--color-accent); }
 .tile-grid > .gone { opacity: .55; filter: grayscale(1); border-style: dashed; }
+.tile-grid > div { cursor: pointer; }
+.tile-grid > [aria-pressed=true] { border-color: var(--color-accent); box-shadow: 0 0 0 3px var(--color-accent); }
+.tile-grid > div:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .tile-grid canvas { width: 100%; aspect-ratio: 1; display: block; }
 .tile-grid :is(b, small) { display: block; padding: 0 6px; line-height: 1.35; overflow: hidden; }
 .tile-grid :is(b, small) { text-overflow: ellipsis; white-space: nowrap; }
@@ -99,7 +113,7 @@ def tile_wall(**kwargs: Any) -> gr.HTML:
 .tile-grid button[hidden] { display: none; }
 @media (max-width: 760px) {
     .tile-grid { grid-template-columns: repeat(auto-fill, minmax(70px, 1fr)); gap: 5px; }
-    .tile-grid :is(b, small) { padding: 0 3px; font-size: .72rem; }
+    .tile-grid :is(b, small) { padding: 0 3px; font-size: .75rem; }
     .tile-grid b::before { width: 6px; height: 6px; margin-right: 3px; }
 }
 .tile-grid button:focus-visible { outline: 2px solid var(--color-accent); }

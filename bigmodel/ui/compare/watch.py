@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bigmodel import plots
 from bigmodel.compare import Trial
 from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.compare.choose import chooses, on_point, on_tile
 from bigmodel.ui.compare.seen import Seen, named, part, rate
 from bigmodel.ui.compare.tiles import tile_wall
 from bigmodel.ui.words import chart_words, say
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
-    """The curves, and the tiles under them; the button of a tile takes its entry out of the race."""
+    """The curves, and the tiles under them: a press chooses an entry, a tile's button takes it out of the race."""
     curves = chart(height=400, elem_id="compare-curves")
     tiles = tile_wall(elem_id="compare-tiles")
     track.tiles = tiles
+    chooses(page, live, curves, on_point)
+    chooses(page, live, tiles, on_tile)
     return [curves, tiles]
 
 
@@ -33,7 +36,8 @@ def view(seen: Seen | None, language: str) -> list[Any]:
         return [frame(plots.rate_curves((), (), (), words)), None]
     names = [named(trial.entry, seen.varied, language) for trial in seen.trials]
     best = seen.answer.best if seen.answer else None
-    return [frame(plots.rate_curves(seen.trials, seen.curves, names, words, best=best)), wall(seen, names, language)]
+    curves = plots.rate_curves(seen.trials, seen.curves, names, words, best=best, chosen=seen.chosen)
+    return [frame(curves), wall(seen, names, language)]
 
 
 def wall(seen: Seen, names: list[str], language: str) -> dict[str, Any] | None:
@@ -62,6 +66,7 @@ def wall(seen: Seen, names: list[str], language: str) -> dict[str, Any] | None:
         "colours": [[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in plots.PALETTE],
         "pixels": base64.b64encode(seen.tiles.pixels).decode("ascii"),
         "leave": say("compare.leave", language) if seen.busy else "",
+        "chosen": seen.chosen,
         "tiles": tiles,
     }
 
