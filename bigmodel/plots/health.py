@@ -41,7 +41,7 @@ def health(epochs: Sequence[HealthRow], words: Words) -> go.Figure:
     for look, group in groups.items():
         own = range(first, first := first + len(group))
         axis: dict[str, Any] = {"title": {"text": words[look]}, "type": "linear" if look == "dead" else "log"}
-        axis |= {"range": [-0.02, 1.02], "tickformat": ".0%"} if look == "dead" else {"tickformat": ".0e"}
+        axis |= {"range": [-0.02, 1.02], "tickformat": ".0%"} if look == "dead" else {"tickformat": ".2~g"}
         hidden = [place for place in range(len(traces)) if place not in own]
         said = {"label": words[f"{look}.short"], "title": words[f"{look}.info"]}
         switch.append({**said, "layout": {"yaxis": axis}, "hidden": hidden})

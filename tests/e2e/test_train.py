@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-CURVE = "document.querySelector('#train-loss-curve .chart-plot').data"
+from bigmodel.ui import live
+
+LOSS = "document.querySelector('#train-loss-curve .chart-plot')"
+CURVE = f"{LOSS}.data"
+POINTS = f"({LOSS}?.data?.[0]?.x.length ?? 0)"
 
 
 def choose(page: Page, menu: str, option: str) -> None:
@@ -56,23 +61,101 @@ def test_boundary_moves_and_stop_keeps_the_model(open_page) -> None:
     expect(page.locator("#train-scores .cards b")).to_have_count(7)
 
 
-def test_pause_stands_still_and_resumes(open_page) -> None:
-    """A paused run stands still, and goes on when asked."""
+def test_a_run_is_watched_and_steered(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it runs a new frame is sent for at least every third epoch, and the chart keeps its zoom; another rate is
+    marked on it. Paused, it makes one step and one epoch, and goes on."""
+    sent: list[int] = []
+    draw = live._draw
+    monkeypatch.setattr(live, "_draw", lambda *given: sent.append(1) or draw(*given))
     page = open_page()
     fill(page, "train-epochs", "3000")
     press(page, "train-start")
-    status = page.locator("#train-status .status-text")
-    expect(status).to_contain_text("Epoch 5")
-    press(page, "train-pause")
-    expect(status).to_contain_text("Paused")
+    page.wait_for_function(f"{POINTS} > 8")
+    # A zoom with the mouse, as a person does it.
+    page.locator("#train-loss-curve").scroll_into_view_if_needed()
+    box = page.locator("#train-loss-curve .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.7, steps=5)
+    page.mouse.up()
     page.wait_for_timeout(300)
-    stood = status.inner_text()
-    page.wait_for_timeout(700)
-    assert status.inner_text() == stood
+    zoom = page.evaluate(f"{LOSS}.layout.xaxis.range.slice()")
+    # At the usual pace an epoch takes a tenth of a second: five updates a second are one for every second epoch. Frames
+    # are counted against epochs, not against a clock: a busy machine slows both.
+    drawn, points, frames = page.evaluate(f"Number({LOSS}.dataset.drawn)"), page.evaluate(POINTS), len(sent)
+    page.wait_for_function(f"{POINTS} >= {points + 30}")
+    assert len(sent) - frames >= 10
+    assert page.evaluate(f"Number({LOSS}.dataset.drawn)") >= drawn + 2
+    assert page.evaluate(f"{LOSS}.layout.xaxis.range.slice()") == zoom
+    press(page, "train-live")
+    fill(page, "train-live-learning_rate", "0.02")
+    page.wait_for_function(f"{LOSS}.layout.annotations.some(one => one.text === 'rate → 0.02')")
     press(page, "train-pause")
-    expect(status).not_to_contain_text("Paused")
-    page.wait_for_function("old => document.querySelector('#train-status .status-text').textContent !== old", arg=stood)
+    status = page.locator("#train-status .status-text")
+    expect(status).to_contain_text("Paused")
+    stood = until_still(page)
+    press(page, "train-step")
+    expect(status).to_contain_text(f"step {stood[1] + 1} ")
+    press(page, "train-epoch")
+    expect(status).to_contain_text(f"Epoch {stood[0] + 1} of")
+    assert until_still(page) == (stood[0] + 1, (stood[0] + 1) * stood[1] // stood[0])
+    press(page, "train-pause")
+    expect(status).to_contain_text(f"Epoch {stood[0] + 5} of")
     press(page, "train-stop")
+
+
+def until_still(page: Page) -> tuple[int, int]:
+    """(epoch, step) of the status line once it stands still."""
+    said = ""
+    while said != (said := page.locator("#train-status .status-text").inner_text()):
+        page.wait_for_timeout(400)
+    epoch, step = re.search(r"Epoch (\d+) of.*?step (\d+)", said).groups()  # type: ignore[union-attr]
+    return int(epoch), int(step)
+
+
+def test_a_look_back_and_a_fork(open_page) -> None:
+    """The slider back redraws boundary and matrix as they were; a fork goes on from the epoch that is looked at, over
+    the curve of its parent. The closed panel of the insides is drawn only once it is opened."""
+    page = open_page()
+    choose(page, "train-data-dataset", "Moons")
+    fill(page, "train-epochs", "12")
+    press(page, "train-start")
+    expect(page.locator("#train-status")).to_contain_text("Epoch 12 of 12")
+    expect(page.locator("#train-confusion")).to_be_visible()
+    assert page.evaluate("document.querySelector('#train-health .chart-plot')?.data ?? null") is None
+    page.wait_for_function("document.querySelector('#train-boundary .heatmaplayer image')")
+    drawn = "JSON.stringify([...document.querySelectorAll('#train-boundary .chart-plot')].map(one => one.data))"
+    counts = "JSON.stringify(document.querySelector('#train-confusion .chart-plot').data[0].customdata)"
+    last = page.evaluate(f"[{drawn}, {counts}]")
+    page.locator("#train-timebar input").evaluate(
+        "range => { range.value = 3; range.dispatchEvent(new Event('input')); }"
+    )
+    page.wait_for_function(f"({{was}}) => {drawn} !== was", arg={"was": last[0]})
+    page.wait_for_function(f"({{was}}) => {counts} !== was", arg={"was": last[1]})
+    expect(page.locator("#train-timebar")).to_contain_text("Looking back at epoch 3")
+    press(page, "train-fork")
+    page.wait_for_function(f"{LOSS}.data[0]?.x[0] === 3")
+    expect(page.locator("#train-status")).to_contain_text("Epoch 12 of 12")
+    assert page.evaluate(POINTS) == 10
+    assert page.evaluate(f"{LOSS}.layout.annotations.some(one => one.text === 'fork')")
+    assert page.evaluate(f"{LOSS}.data.some(line => line.x[0] === 0 && line.x.length === 13)")
+    press(page, "train-health-fold")
+    page.wait_for_function("document.querySelector('#train-health .chart-plot')?.data?.length > 2")
+
+
+def test_the_coach_mends_at_a_press(open_page) -> None:
+    """A rate far too high is told; one press trains anew at a lower one, which the form shows, over the curve of
+    before."""
+    page = open_page()
+    fill(page, "train-learning_rate", "1")
+    press(page, "train-start")
+    expect(page.locator("#train-coach li strong")).to_contain_text("learning rate is too high")
+    expect(page.locator("#train-status")).to_contain_text("Epoch 10 of 10")
+    page.locator("#train-coach li button").first.click()
+    expect(page.locator("#train-learning_rate input").first).to_have_value("0.01")
+    expect(page.locator("#train-coach")).not_to_contain_text("too high")
+    expect(page.locator("#train-status")).to_contain_text("Epoch 10 of 10")
+    assert page.evaluate(f"{LOSS}.data.some(line => (line.name || '').includes('before the mend'))")
 
 
 def test_reload_comes_back_to_the_run(open_page) -> None:
@@ -84,7 +167,7 @@ def test_reload_comes_back_to_the_run(open_page) -> None:
     expect(status).to_contain_text(re.compile(r"Epoch \d+ of 3000"))
     page.reload()
     expect(status).to_contain_text(re.compile(r"Epoch \d+ of 3000"))
-    page.wait_for_function(f"({CURVE} || [{{x: []}}])[0].x.length > 15")
+    page.wait_for_function(f"{POINTS} > 15")
     assert page.evaluate(CURVE)[0]["x"][0] == 0
     press(page, "train-stop")
     expect(status).to_contain_text("Stopped")
@@ -100,7 +183,7 @@ def test_lost_connection_misses_nothing(open_page) -> None:
     page.evaluate("window.stop()")  # ends every stream of the page
     expect(page.locator(".toast-wrap")).to_contain_text("lost")
     expect(status).to_contain_text(re.compile(r"Epoch \d\d+ of 3000"))
-    page.wait_for_function(f"({CURVE} || [{{x: []}}])[0].x.length > 15")
+    page.wait_for_function(f"{POINTS} > 15")
     assert page.evaluate(CURVE)[0]["x"][0] == 0
     press(page, "train-stop")
 
