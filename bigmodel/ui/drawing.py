@@ -235,7 +235,13 @@ function take(drawing) {
     remember();
     show();
 }
-const filled = () => take(typeof props.value === 'string' ? props.value : '');
+// Right after a square has appeared Gradio fills in once more what it began with.
+const born = Date.now();
+function filled() {
+    const value = typeof props.value === 'string' ? props.value : '';
+    if (value !== untouched || text === untouched || Date.now() - born > 3000) return take(value);
+    setTimeout(() => { props.value = text; }, 100);
+}
 watch('value', filled);
 watch('label', worded);
 // The other tab's square shows the same drawing.

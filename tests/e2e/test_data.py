@@ -76,7 +76,7 @@ def spray(page: Page, right: float, up: float) -> None:
 
 def test_two_clouds_are_drawn_and_told_apart(open_page) -> None:
     """An example is there at once; after Clear two sprayed clouds are trained on, shown in the plane and told apart; a
-    reload brings the drawing back, and Undo takes the last cloud away."""
+    reload brings the drawing back, Undo takes the last cloud away, and Compare has the same drawing."""
     page = open_page()
     choose(page, "train-data-dataset", "Draw your own")
     said = page.locator("#train-data-points .drawing-count")
@@ -102,3 +102,7 @@ def test_two_clouds_are_drawn_and_told_apart(open_page) -> None:
     expect(said).not_to_have_text(drawn)
     page.get_by_role("button", name="Undo", exact=True).first.click()
     expect(said).to_have_text(drawn)
+    page.get_by_role("tab").nth(1).click()
+    choose(page, "compare-data-dataset", "Draw your own")
+    page.wait_for_timeout(1000)
+    expect(page.locator("#compare-data-points .drawing-count")).to_have_text(drawn)
