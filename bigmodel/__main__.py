@@ -24,7 +24,7 @@ import re
 import runpy
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     parsed = parser(given[0] if given else "").parse_args(given)
     try:
-        for event in parsed.job(parsed):
+        for event in (event for event in parsed.job(parsed) if event is not None):
             print(
                 as_json(event) + "\n" if parsed.json else as_text(parsed.command, event, parsed.words),
                 end="",
@@ -231,14 +231,15 @@ def _source(parsed: argparse.Namespace) -> Any:
     return read_config(parsed, DatasetConfig, **own)
 
 
-def _data(parsed: argparse.Namespace) -> Any:
-    from bigmodel.datasets import load_dataset, read_table, table_dataset
+def _data(parsed: argparse.Namespace) -> Generator[Any, None, Any]:
+    """The chosen data; events while an encoder is fetched and reads."""
+    from bigmodel.datasets import loading, read_table, table_loading
 
     config = _source(parsed)
     if not parsed.table:
-        return load_dataset(config)
+        return (yield from loading(config))
     table = read_table(parsed.table)
-    return table_dataset(table, parsed.target or table.target, config, parsed.leave_out)
+    return (yield from table_loading(table, parsed.target or table.target, config, parsed.leave_out))
 
 
 def _add_train(sub: argparse.ArgumentParser) -> None:
@@ -252,20 +253,23 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
 
 def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.export import check
-    from bigmodel.networks import build
+    from bigmodel.saved import check as saved
     from bigmodel.saved.archive import check_place
     from bigmodel.train import Epoch, TrainConfig, judge, train
+    from bigmodel.train.finetune import Tuned, finetune, network_for
 
     config = read_config(parsed, TrainConfig)
-    data = _data(parsed)
+    data = yield from _data(parsed)
     # Before anything is trained: what cannot be written is told at once.
     if parsed.export:
         check(data)
     if parsed.save:
+        saved(data)
         check_place(Path(parsed.save))
-    stack = build(config, data)
+    stack = network_for(config, data)
     epochs: list[Epoch] = []
-    for event in _until_interrupted(train(config, stack, data)):
+    events = finetune(config, stack, data) if isinstance(stack, Tuned) else train(config, stack, data)
+    for event in _until_interrupted(events):
         epochs += [event] if isinstance(event, Epoch) else []
         yield event
     if parsed.export and epochs:
@@ -368,7 +372,7 @@ def _compare(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.compare.verdict import judge
 
     config = read_config(parsed, CompareConfig)
-    data = _data(parsed)
+    data = yield from _data(parsed)
     race = Race(config, data)
     yield race.plan
     for event in _until_interrupted(run(race)):
@@ -500,13 +504,13 @@ def _transcribe(parsed: argparse.Namespace) -> Iterator[Any]:
 
 
 def _add_models(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--task", choices=("text", "speech"), default=None, help=say("cli.task"))
+    sub.add_argument("--task", choices=("text", "speech", "encoder"), default=None, help=say("cli.task"))
 
 
 def _models(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.checkpoints import catalogue
 
-    for task in (parsed.task,) if parsed.task else ("text", "speech"):
+    for task in (parsed.task,) if parsed.task else ("text", "speech", "encoder"):
         yield from catalogue(task)
 
 

@@ -56,6 +56,33 @@ def make_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
 
 
+def make_bert(folder: Path, *, masked: bool = True) -> Path:
+    """A tiny BERT with random weights and a word-piece tokenizer of letters and a few words; as a masked language
+    model it comes without a pooler, as many of the hub do."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = "abcdefghijklmnopqrstuvwxyz天气饮食运动。.,"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "rain", "soup", "ball", *letters]
+    words += [f"##{letter}" for letter in letters]
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = (BertForMaskedLM if masked else BertModel)(config)
+    model.save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=40).save_pretrained(folder)
+    return folder
+
+
 def make_speech(folder: Path) -> Path:
     """A tiny wav2vec 2.0 for CTC with random weights and an alphabet."""
     import torch

@@ -21,7 +21,7 @@ KEPT = 2  # models kept open per task
 _MISSING = 0.01  # share of a model's numbers that may be absent from its file (an unused mask vector, say)
 _WAIT = 0.2  # seconds between two Opening events
 
-Model = TypeVar("Model", "TextModel", "SpeechModel")
+Model = TypeVar("Model", "TextModel", "SpeechModel", "Encoder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,19 @@ class SpeechModel:
     calibration: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A model that reads, opened: for each token its last hidden state, `width` numbers. `context`: the most tokens it
+    can see. Others may read with it at the same time, so whoever trains it trains a copy."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    context: int
+    width: int
+    device: str
+
+
 @dataclass(frozen=True)
 class Opening:
     """The model is on this machine and is being read into memory."""
@@ -62,13 +75,13 @@ class Opening:
 
 
 # The one cache of the core: per task, the models last used. Guarded by the lock; a failed load leaves it as it was.
-_open: dict[str, OrderedDict[str, Any]] = {"text": OrderedDict(), "speech": OrderedDict()}
+_open: dict[str, OrderedDict[str, Any]] = {"text": OrderedDict(), "speech": OrderedDict(), "encoder": OrderedDict()}
 _guard = threading.Lock()
 _opening: dict[tuple[Task, str], threading.Lock] = {}
 
 
 def loaded(name: str, task: Task = "text") -> bool:
-    """Whether `load_text` or `load_speech` would return at once."""
+    """Whether `load_text`, or its sister for the task, would return at once."""
     with _guard:
         return ALIASES.get(name, name) in _open[task]
 
@@ -86,8 +99,13 @@ def load_speech(name: str) -> SpeechModel:
     return _load(name, "speech", _speech)
 
 
+def load_encoder(name: str) -> Encoder:
+    """The encoder of a shipped name, a local folder or a hub id; otherwise as `load_text`. One that writes text will do."""
+    return _load(name, "encoder", _encoder)
+
+
 def ready(name: str, task: Task) -> Iterator[Fetched | Opening]:
-    """Download and open a model, as events; afterwards `load_text(name)` or `load_speech(name)` returns at once.
+    """Download and open a model, as events; afterwards `load_text(name)` and its sisters return at once.
 
     No step lasts: opening goes on in a thread of its own, and a caller that stops listening loses nothing but the wait.
     """
@@ -95,10 +113,11 @@ def ready(name: str, task: Task) -> Iterator[Fetched | Opening]:
         return
     yield from fetch(name, task)
     failed: list[BaseException] = []
+    load = {"text": load_text, "speech": load_speech, "encoder": load_encoder}[task]
 
     def work() -> None:
         try:
-            load_text(name) if task == "text" else load_speech(name)
+            load(name)
         except BaseException as error:
             failed.append(error)
 
@@ -158,6 +177,24 @@ def _text(name: str, folder: Path) -> TextModel:
     return TextModel(name, model, tokenizer, context, str(model.device))
 
 
+def _encoder(name: str, folder: Path) -> Encoder:
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = _pretrained(name, AutoTokenizer, folder, clean_up_tokenization_spaces=False)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise ModelError("model.vocabulary", name=name)
+    # The pooler is a head over the first token, which many files leave out and nobody here reads.
+    model = _weights(name, AutoModel, folder, spare="pooler.")
+    config = model.config.get_text_config()
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        raise ModelError("model.vocabulary", name=name)
+    config.use_cache = False
+    context = min(
+        int(getattr(config, "max_position_embeddings", None) or 2048), int(min(tokenizer.model_max_length, 1e6))
+    )
+    return Encoder(name, model, tokenizer, context, int(config.hidden_size), str(model.device))
+
+
 def _speech(name: str, folder: Path) -> SpeechModel:
     from transformers import AutoModelForCTC, AutoModelForSpeechSeq2Seq, AutoProcessor
 
@@ -187,12 +224,13 @@ def _calibration(path: Path) -> tuple[float, float] | None:
     return float(told["slope"]), float(told["offset"])
 
 
-def _weights(name: str, auto: Any, folder: Path) -> Any:
+def _weights(name: str, auto: Any, folder: Path, spare: str = "") -> Any:
+    """The model with its weights; what is named `spare` may be missing."""
     import torch
 
     model, told = _pretrained(name, auto, folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
     sizes = {key: value.numel() for key, value in model.state_dict().items()}
-    absent = sum(sizes.get(key, 0) for key in told["missing_keys"])
+    absent = sum(sizes.get(key, 0) for key in told["missing_keys"] if not (spare and key.startswith(spare)))
     if told["mismatched_keys"] or absent > _MISSING * sum(sizes.values()):
         raise ModelError("model.incomplete", name=name)
     return model.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")

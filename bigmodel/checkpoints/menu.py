@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bigmodel.checkpoints import places
-from bigmodel.checkpoints.places import ALIASES, Task, cached, read_config, task_of, weights
+from bigmodel.checkpoints.places import ALIASES, Task, cached, read_config, suits, weights
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ _HUB = (
     ModelInfo("openai-community/gpt2-xl", "text", "hub", 6431, "en", "model.note.gpt2_xl"),
     ModelInfo("HuggingFaceTB/SmolLM2-135M", "text", "hub", 269, "en", "model.note.smollm2"),
     ModelInfo("Qwen/Qwen2.5-0.5B", "text", "hub", 988, "many", "model.note.qwen25"),
+    ModelInfo("distilbert/distilbert-base-uncased", "encoder", "hub", 268, "en", "model.note.distilbert"),
+    ModelInfo("google-bert/bert-base-uncased", "encoder", "hub", 440, "en", "model.note.bert"),
+    ModelInfo("google-bert/bert-base-chinese", "encoder", "hub", 412, "zh", "model.note.bert_zh"),
+    ModelInfo("distilbert/distilbert-base-multilingual-cased", "encoder", "hub", 542, "many", "model.note.distilbert"),
+    ModelInfo("sentence-transformers/all-MiniLM-L6-v2", "encoder", "hub", 91, "en", "model.note.sentences"),
+    ModelInfo("BAAI/bge-small-zh-v1.5", "encoder", "hub", 96, "zh", "model.note.sentences"),
     ModelInfo("facebook/wav2vec2-base-960h", "speech", "hub", 378, "en", "model.note.wav2vec2"),
     ModelInfo("openai/whisper-tiny", "speech", "hub", 151, "many", "model.note.whisper"),
     ModelInfo("openai/whisper-base", "speech", "hub", 290, "many", "model.note.whisper"),
@@ -50,7 +56,7 @@ def catalogue(task: Task) -> tuple[ModelInfo, ...]:
 
 def _shipped(task: Task) -> Iterator[ModelInfo]:
     for folder in sorted(places.SHIPPED.iterdir()) if places.SHIPPED.is_dir() else ():
-        if task_of(read_config(folder)) == task and weights(folder):
+        if suits(read_config(folder), task) and weights(folder):
             language: Literal["en", "zh"] | None = "en" if folder.name.endswith("-en") else "zh"
             yield ModelInfo(folder.name, task, "shipped", _size(folder), language, "model.note.shipped")
 
@@ -58,7 +64,7 @@ def _shipped(task: Task) -> Iterator[ModelInfo]:
 def _cached(task: Task) -> Iterator[ModelInfo]:
     known = {info.name: info for info in _HUB}
     for name, folder in cached():
-        if task_of(read_config(folder)) == task:
+        if suits(read_config(folder), task):
             info = known.get(ALIASES.get(name, name))
             language, note = (info.language, info.note) if info else (None, "model.note.cached")
             yield ModelInfo(name, task, "cached", _size(folder), language, note)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bigmodel.errors import ModelError
 
-Task = Literal["text", "speech"]
+Task = Literal["text", "speech", "encoder"]
 
 SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
 ALIASES = {
@@ -21,6 +21,10 @@ ALIASES = {
     "gpt2-large": "openai-community/gpt2-large",
     "gpt2-xl": "openai-community/gpt2-xl",
     "distilgpt2": "distilbert/distilgpt2",
+    "distilbert-base-uncased": "distilbert/distilbert-base-uncased",
+    "distilbert-base-multilingual-cased": "distilbert/distilbert-base-multilingual-cased",
+    "bert-base-uncased": "google-bert/bert-base-uncased",
+    "bert-base-chinese": "google-bert/bert-base-chinese",
 }
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 _ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
@@ -83,17 +87,29 @@ def task_of(config: dict[str, Any]) -> Task | None:
     architecture = next(iter(config.get("architectures") or ()), "")
     if architecture.endswith("ForCTC") or architecture in _LISTENERS:
         return "speech"
-    return "text" if architecture.endswith(("LMHeadModel", "ForCausalLM")) else None
+    if architecture.endswith(("LMHeadModel", "ForCausalLM")):
+        return "text"
+    return "encoder" if _READERS.fullmatch(architecture) else None
+
+
+def suits(config: dict[str, Any], task: Task) -> bool:
+    """Whether the model of a config can be used for a task: what writes text reads it, too."""
+    found = task_of(config)
+    return found == task or (task == "encoder" and found == "text")
 
 
 def check_task(name: str, folder: Path, task: Task) -> None:
     """Raise ModelError if the model in a folder is for something else."""
     config = read_config(folder)
-    if task_of(config) != task:
+    if not suits(config, task):
         found = next(iter(config.get("architectures") or ()), "?")
         raise ModelError(f"model.task.{task}", name=name, architecture=found)
 
 
+_READERS = re.compile(
+    r"(Bert|DistilBert|MobileBert|ModernBert|Roberta|XLMRoberta|Camembert|Albert|Electra|MPNet|Deberta|DebertaV2|Ernie|"
+    r"RoFormer)(Model|For\w+)"
+)
 _LISTENERS = (
     "WhisperForConditionalGeneration",
     "MoonshineForConditionalGeneration",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ CLASSICS = ("iris", "wine", "cancer", "digits")
 SENTENCES = ("sentences_en", "sentences_zh")
 """Tables of our own beside this file, under the project's licence: 450 everyday English sentences and 300 Chinese ones,
 of five topics each."""
+FEATURES = ("tfidf", "frozen", "tuned")
 DATASETS = (*MADE, *CLASSICS, DRAWN, *SENTENCES)
 
 
@@ -31,7 +32,8 @@ class DatasetConfig:
     With the defaults, "article" is exactly make_classification(1000, 10 features, 5 informative, random_state=42).
     `distinct` counts for tables: rows that stand there several times are taken once. `points` is the drawing of "drawn"
     (see `datasets.drawn`); without any it is an example. `terms` is the most words and pairs of words (or runs of
-    characters) that a column of text may become.
+    characters) that a column of text may become; with `features` "frozen" or "tuned" a pre-trained `encoder` reads it
+    instead, at most `tokens` of each text, as it is or to be trained on ("auto": the one that ships for its language).
     """
 
     dataset: str = chosen("article", *DATASETS)
@@ -43,6 +45,9 @@ class DatasetConfig:
     distinct: bool = False
     points: str = ""
     terms: int = bounded(2000, 10, 5000, step=10)
+    features: str = chosen("tfidf", *FEATURES)
+    encoder: str = "auto"
+    tokens: int = bounded(64, 4, 512, step=4)
 
     def __post_init__(self) -> None:
         check(self)
@@ -85,10 +90,17 @@ class Dataset:
     prepare: Callable[[Any], np.ndarray] | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def tuned(self) -> bool:
+        """Whether its rows hold tokens, on which an encoder is fine-tuned."""
+        return any(entry["kind"] == "tokens" for entry in self.recipe.get("columns", ()))
+
 
 @dataclass(frozen=True)
 class Reading:
     """A table on its way in: `done` of `of` (0: nobody knows) rows, columns or texts, whichever the stage counts."""
+
+    paced: ClassVar[bool] = False
 
     stage: str
     done: int
@@ -124,11 +136,17 @@ class Table:
 
 def load_dataset(config: DatasetConfig) -> Dataset:
     """The chosen built-in data set: made from the seed, drawn by hand, one of scikit-learn's, or a table of our own."""
+    return drain(loading(config))
+
+
+def loading(config: DatasetConfig) -> Generator[Any, None, Dataset]:
+    """The same, with events while an encoder is fetched and reads."""
     if config.dataset in SENTENCES:
-        from bigmodel.datasets.encode import encode
+        from bigmodel.datasets.encode import encoding
 
         table = sentences(config.dataset)
-        return encode(once(table) if config.distinct else table, table.target, config, name=config.dataset)
+        table = once(table) if config.distinct else table
+        return (yield from encoding(table, table.target, config, name=config.dataset))
     load = _made if config.dataset in MADE else _drawn if config.dataset == DRAWN else _classic
     x, y, features, classes = load(config)
     # The article splits without regard to the classes; everything else keeps their shares.
@@ -260,11 +278,18 @@ def table_dataset(table: Table, target: str, config: DatasetConfig, leave_out: S
     that have seen the training part only. The columns of `leave_out` are not learned from. DataError when that cannot
     be learned.
     """
-    from bigmodel.datasets.encode import encode
+    return drain(table_loading(table, target, config, leave_out))
+
+
+def table_loading(
+    table: Table, target: str, config: DatasetConfig, leave_out: Sequence[str] = ()
+) -> Generator[Any, None, Dataset]:
+    """The same, with events while an encoder is fetched and reads."""
+    from bigmodel.datasets.encode import encoding
 
     if config.distinct:
         table = once(table, leave_out)
-    return encode(table, target, config, leave_out)
+    return (yield from encoding(table, target, config, leave_out))
 
 
 def once(table: Table, leave_out: Sequence[str] = ()) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from bigmodel.datasets import Dataset, DatasetConfig, Notice, Part, Table, split_rows
+from bigmodel.datasets.encoders import encoder_for, frozen, numbered
 from bigmodel.datasets.prepare import prepare
-from bigmodel.datasets.texts import learned
+from bigmodel.datasets.texts import learned, plain
 from bigmodel.errors import DataError
 
 MOST_NUMBERS = 20_000_000
@@ -24,10 +25,10 @@ MOST_CATEGORIES = 30
 """Columns that one categorical column may become; its rarer values share one."""
 
 
-def encode(
+def encoding(
     table: Table, target: str, config: DatasetConfig, leave_out: Sequence[str] = (), name: str = "upload"
-) -> Dataset:
-    """See `bigmodel.datasets.table_dataset`."""
+) -> Generator[Any, None, Dataset]:
+    """See `bigmodel.datasets.table_dataset`; events while an encoder is fetched and reads."""
     notices = list(table.notices)
     if target not in table.columns:
         raise DataError("data.no_target", target=target, columns=", ".join(table.columns[:20]))
@@ -36,7 +37,7 @@ def encode(
     if not numbers and not categories and not texts:
         raise DataError("data.no_features", target=target)
     features = len(numbers) + sum(min(MOST_CATEGORIES, frame[c].nunique() + 1) for c in categories)
-    frame = _fit_in(frame, features + len(texts) * config.terms, notices)
+    frame = _fit_in(frame, features + len(texts) * (config.terms if config.features == "tfidf" else 1000), notices)
     gaps = [c for c in numbers + categories if frame[c].isna().any()]
     if gaps:
         notices.append(notice("gaps", columns=some(gaps)))
@@ -48,11 +49,15 @@ def encode(
     taught = frame.iloc[parts[0]]
     said = tuple(name_of(value) for value in classes)
     columns = [*_numbers(taught, numbers, table), *_categories(taught, categories)]
-    columns += _texts(taught, texts, config.terms, notices)
+    known: dict[str, np.ndarray] = {}
+    if config.features == "tfidf":
+        columns += _texts(taught, texts, config.terms, notices)
+    else:
+        known = yield from _read(frame, texts, parts[0], config, columns, notices)
     if not columns:
         raise DataError("data.no_features", target=target)
     recipe = {"dataset": name, "target": target, "classes": list(said), "columns": columns}
-    train, valid, test = (Part(prepare(recipe, frame.iloc[rows]), y[rows]) for rows in parts)
+    train, valid, test = (Part(_numbers_of(recipe, frame, rows, known), y[rows]) for rows in parts)
     shown: Any = table.cells
     return Dataset(
         name=name,
@@ -196,6 +201,42 @@ def _texts(taught: pd.DataFrame, names: list[str], most: int, notices: list[Noti
     for entry in entries:
         notices.append(notice(f"tfidf_{entry['analyzer']}", column=entry["column"], terms=len(entry["terms"])))
     return entries
+
+
+def _read(
+    frame: pd.DataFrame,
+    names: list[str],
+    taught: np.ndarray,
+    config: DatasetConfig,
+    columns: list[dict[str, Any]],
+    notices: list[Notice],
+) -> Generator[Any, None, dict[str, np.ndarray]]:
+    """What an encoder makes of columns of text: an entry for each is added, its features for all rows are the result.
+
+    Fine-tuning trains one encoder, so all columns share it.
+    """
+    texts = {name: plain(frame[name]) for name in names}
+    shared = encoder_for(config.encoder, [text for cells in texts.values() for text in cells])
+    known: dict[str, np.ndarray] = {}
+    for name in names:
+        encoder = shared if config.features == "tuned" else encoder_for(config.encoder, texts[name])
+        learn = numbered if config.features == "tuned" else frozen
+        entry, known[name], cut = yield from learn(name, frame[name], taught, encoder, config.tokens)
+        columns.append(entry)
+        said = {"column": name, "encoder": encoder, "count": len(entry["features"])}
+        notices.append(notice(f"text_{config.features}", **said))
+        if cut:
+            notices.append(notice("text_cut", column=name, rows=cut, tokens=config.tokens))
+    return known
+
+
+def _numbers_of(
+    recipe: dict[str, Any], frame: pd.DataFrame, rows: np.ndarray, known: dict[str, np.ndarray]
+) -> np.ndarray:
+    """The features of some rows by the recipe; of columns that an encoder has read they are known."""
+    others = [entry for entry in recipe["columns"] if entry["column"] not in known]
+    x = prepare({**recipe, "columns": others}, frame.iloc[rows])
+    return np.hstack([x, *(values[rows].astype(np.float32) for values in known.values())])
 
 
 def _spread(entry: dict[str, Any], what: str, default: float) -> np.ndarray:

@@ -11,7 +11,11 @@ later or a file that comes with a saved model:
       "idf": [1.5], "scale": 0.2}]}
 
 A number is filled where it is missing, then (value - mean) / scale. A category is a 0/1 feature per value; with `rest`
-one more for all other values. A text is a TF-IDF weight per term, divided by the scale (see `texts.py`).
+one more for all other values. A text is a TF-IDF weight per term, divided by the scale (see `texts.py`); or what a
+pre-trained encoder makes of it, scaled like a number; or the numbers of its tokens (see `encoders.py`):
+
+     {"column": "c", "kind": "encoder", "features": ["c ~1", …], "encoder": "text-en", "tokens": 64, "mean": […], …}
+     {"column": "c", "kind": "tokens", "features": ["c [1]", …], "encoder": "text-en", "tokens": 12}
 """
 
 from __future__ import annotations
@@ -42,7 +46,10 @@ def prepare(recipe: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
     missing = [entry["column"] for entry in recipe["columns"] if entry["column"] not in rows.columns]
     if missing:
         raise DataError("data.columns_missing", columns=", ".join(missing[:5]), count=len(missing))
+    from bigmodel.datasets.encoders import encoded, spelled
+
     makers = {"number": _scaled, "date": _scaled, "category": _one_hot, "text": weighed}
+    makers |= {"encoder": encoded, "tokens": spelled}
     out = np.zeros((len(rows), sum(len(entry["features"]) for entry in recipe["columns"])), np.float32)
     place = 0
     for entry in recipe["columns"]:

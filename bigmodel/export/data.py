@@ -95,7 +95,9 @@ def own(data: Dataset) -> bool:
 
 
 def check(data: Dataset) -> None:
-    """RunError when a table is too large to lie beside a script."""
+    """RunError when a table is too large to lie beside a script, or has texts on which an encoder is fine-tuned."""
+    if data.tuned:
+        raise RunError("export.tuned")
     numbers = data.train.x.shape[1] * sum(len(part.y) for part in (data.train, data.valid, data.test))
     if own(data) and numbers > MOST_NUMBERS:
         raise RunError("export.large", numbers=numbers, most=MOST_NUMBERS)

@@ -79,6 +79,8 @@ def build(config: Setting, data: Dataset) -> Stack:
 
     ConfigError when the machine would be too small for it, or the data is not what the architecture reads.
     """
+    if data.tuned:
+        raise ConfigError((BigModelError("networks.tokens"),))
     height, width = data.image or (0, 1)
     if config.architecture == "image_cnn" and height != width:
         raise ConfigError((BigModelError("networks.no_image", name=data.name, features=data.train.x.shape[1]),))

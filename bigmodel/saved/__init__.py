@@ -71,6 +71,7 @@ def model_of(
     scores: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> Model:
     """The network of a training as it stands; the members that diverged are left behind. ModelError without any."""
+    check(data)
     if not stack.alive:
         raise ModelError("saved.diverged")
     # A drawing is data: like an own table it stays behind.
@@ -85,6 +86,12 @@ def model_of(
         source=known,
         scores=scores or {},
     )
+
+
+def check(data: Dataset) -> None:
+    """ModelError for what cannot be saved: a fine-tuned encoder is no network of ours."""
+    if data.tuned:
+        raise ModelError("saved.tuned")
 
 
 def marks_of(scores: Scores, epoch: int) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from bigmodel.config import bounded, check, chosen, listed
-from bigmodel.errors import BigModelError, ConfigError, RunError
+from bigmodel.errors import BigModelError, ConfigError
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bigmodel.optimizers import Moments
     from bigmodel.train.album import Album
     from bigmodel.train.course import Course
+    from bigmodel.train.finetune import Tuned
     from bigmodel.train.steering import Steering
 
 
@@ -121,11 +122,13 @@ class TrainConfig(Setting):
     """One setting, trained from `seeds` different starts (seed, seed + 1, …) at once.
 
     With `patience` the training ends once so many epochs brought no lower validation loss, and the network is brought
-    back to its best epoch at the end, whatever the end was. `changes` are made on the way, each at its step: what a
+    back to its best epoch at the end, whatever the end was. `encoder_rate` is that of a pre-trained encoder while it is
+    fine-tuned (see `train/finetune.py`); the head takes the `learning_rate`. `changes` are made on the way, each at its step: what a
     person changed while it ran makes the same curve again.
     """
 
     learning_rate: float = bounded(1e-3, 1e-7, 10.0, log=True)
+    encoder_rate: float = bounded(3e-4, 1e-7, 0.1, log=True)
     patience: int = bounded(0, 0, 1000, step=1)
     changes: tuple[Change, ...] = ()
 
@@ -315,18 +318,13 @@ def _epoch(course: Course) -> Epoch:
     )
 
 
-def judge(stack: Stack, data: Dataset) -> Scores:
+def judge(stack: Stack | Tuned, data: Dataset) -> Scores:
     """The scores on the test part. With several seeds: those of the first member, and every member's accuracy."""
-    import torch
-
+    from bigmodel.datasets import drain
     from bigmodel.metrics import scores
-    from bigmodel.networks import predict, threads
+    from bigmodel.train.judging import probabilities
 
-    if not stack.alive:
-        raise RunError("train.diverged")
-    with threads(1):
-        probabilities = predict(stack, torch.from_numpy(data.test.x)).numpy()
-    return scores(data.test.y, probabilities, data.classes)
+    return scores(data.test.y, drain(probabilities(stack, data.test.x)), data.classes)
 
 
 def surface_grid(data: Dataset) -> tuple[float, float, float, float]:

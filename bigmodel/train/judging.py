@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bigmodel.datasets import Dataset, Part
     from bigmodel.networks import Stack
+    from bigmodel.train.finetune import Tuned
 
 PartName = Literal["valid", "test"]
 
@@ -70,15 +71,17 @@ def part_of(data: Dataset, name: PartName) -> Part:
     return data.test if name == "test" else data.valid
 
 
-def probabilities(stack: Stack, x: np.ndarray) -> Generator[None, None, np.ndarray]:
+def probabilities(stack: Stack | Tuned, x: np.ndarray) -> Generator[None, None, np.ndarray]:
     """P(class) (K, rows, classes) of standardised rows x. None between two slices of work.
 
     RunError when no member of the stack is left.
     """
     import torch
 
-    from bigmodel.networks import chunk_rows, predict, threads
+    from bigmodel.networks import Stack, chunk_rows, predict, threads
 
+    if not isinstance(stack, Stack):
+        return (yield from stack.probabilities(x))
     if not stack.alive:
         raise RunError("train.diverged")
     rows, size, pieces = torch.from_numpy(x), chunk_rows(stack), []
@@ -93,7 +96,7 @@ def probabilities(stack: Stack, x: np.ndarray) -> Generator[None, None, np.ndarr
 
 
 def marks(
-    stack: Stack, data: Dataset, name: PartName, number: int, looks: int = 0, *, drawn: bool = True
+    stack: Stack | Tuned, data: Dataset, name: PartName, number: int, looks: int = 0, *, drawn: bool = True
 ) -> Iterator[Judged | None]:
     """The network after `number` epochs on a part, with what is drawn of it. None between two slices of work."""
     from bigmodel.metrics import scores
@@ -113,7 +116,7 @@ class Judge:
     The looks take a small share of the time and grow rarer in a long run, so that their number stays in the hundreds.
     """
 
-    def __init__(self, stack: Stack, data: Dataset) -> None:
+    def __init__(self, stack: Stack | Tuned, data: Dataset) -> None:
         self.stack, self.data = stack, data
         self.begun = time.perf_counter()
         self.due = 0.0

@@ -15,16 +15,18 @@ from bigmodel.errors import BigModelError, DataError
 from bigmodel.ui import doctor
 from bigmodel.ui.drawing import LINKED, drawing
 from bigmodel.ui.heavy import alone
+from bigmodel.ui.models import opening_line, title
 from bigmodel.ui.widgets import Form, Page
-from bigmodel.ui.words import word
+from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset, Table
     from bigmodel.datasets.doctor import Report
 
 TABLE = "upload"
+AUTO = "auto"
 FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
-_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct", "terms")
+_SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct")
 _MEANT = {"rows": MADE, "noise": MADE[1:], "distinct": (TABLE, *SENTENCES), "terms": (TABLE, *SENTENCES)}
 """The settings that mean something for some data only; the article's problem is made without noise."""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -38,6 +40,11 @@ class Source:
     file: str = ""
     target: str = ""
     leave_out: tuple[str, ...] = ()
+
+    @property
+    def read_slowly(self) -> bool:
+        """Whether an encoder reads it: too long for a glance."""
+        return self.config.features != "tfidf" and bool(self.file or self.config.dataset in SENTENCES)
 
 
 class DataForm:
@@ -56,6 +63,9 @@ class DataForm:
         with gr.Column(visible=False) as self.board:
             self.drawing = self.form.widgets["points"] = drawing(page, elem_id=f"{prefix}-points")
         self.form.section("datasets.more", _SETTINGS)
+        words = page.words(gr.Accordion(open=False, visible=False, elem_id=f"{prefix}-words"), label="datasets.words")
+        with words as self.words:
+            self._build_words()
         for name, data in _MEANT.items():
             self.form.widgets[name].visible = DATASETS[0] in data
         with page.words(gr.Accordion(open=False, elem_id=f"{prefix}-look"), label="datasets.look") as self.look:
@@ -129,6 +139,19 @@ class DataForm:
             page.words(self.leave_out, label="datasets.leave_out.label", info="datasets.leave_out.info")
         self.report = doctor.report_card(elem_id=f"{prefix}-doctor")
 
+    def _build_words(self) -> None:
+        """What becomes of text: TF-IDF, or what a pre-trained encoder makes of it."""
+        page = self.page
+        self.form.field("features")
+        menu = gr.Dropdown(
+            [AUTO], value=AUTO, allow_custom_value=True, interactive=True, elem_id=f"{self.prefix}-encoder"
+        )
+        page.words(menu, label="datasets.encoder.label", info="datasets.encoder.info")
+        page.says(menu, lambda language: {"choices": encoders(language)})
+        self.form.widgets["encoder"] = menu
+        self.form.field("tokens")
+        self.form.field("terms")
+
     def _connect(self) -> None:
         language = self.page.language
 
@@ -138,6 +161,7 @@ class DataForm:
 
         turned = [self.own, self.board, self.look, *(self.form.widgets[name] for name in _MEANT)]
         self.source.change(own, [self.source], turned, queue=False, **_QUIET)
+        self.source.change(_has_words, [self.source], [self.words], queue=False, **_QUIET)
         # In the queue: outside it Gradio shows no toast.
         own_table = [self.file, self.target, self.leave_out, language, *self.form.inputs]
         self.file.change(self._uploaded, own_table, [self.target, self.leave_out, self.report], **_QUIET)
@@ -234,13 +258,36 @@ def load(source: Source) -> Dataset:
 
 def loading(source: Source) -> Generator[Any, None, Dataset]:
     """The same, with an event now and then of what is being read."""
-    from bigmodel.datasets import load_dataset, table_dataset
+    from bigmodel import datasets
     from bigmodel.datasets.table import reading
 
     if not source.file:
-        return load_dataset(source.config)
+        return (yield from datasets.loading(source.config))
     table = yield from reading(source.file)
-    return table_dataset(table, source.target or table.target, source.config, source.leave_out)
+    return (yield from datasets.table_loading(table, source.target or table.target, source.config, source.leave_out))
+
+
+def _has_words(source: str) -> Any:
+    """What becomes of text is asked where there may be some."""
+    return gr.update(visible=source in (TABLE, *SENTENCES))
+
+
+def loading_line(event: Any, language: str) -> tuple[str, float]:
+    """What the status line says while data comes in, and its progress; nothing for other events."""
+    if isinstance(event, Reading):
+        said = {"done": event.done, "of": event.of}
+        return say(f"datasets.reading.{event.stage}", language, **said), event.done / event.of if event.of else 0.0
+    return opening_line(event, language)
+
+
+def encoders(language: str) -> list[tuple[str, str]]:
+    """The menu of encoders: the one that ships for the language of the texts first."""
+    from bigmodel.checkpoints import catalogue
+
+    return [
+        (say("datasets.encoder.auto", language), AUTO),
+        *((title(m, language), m.name) for m in catalogue("encoder")),
+    ]
 
 
 def _stamp(path: str) -> float:

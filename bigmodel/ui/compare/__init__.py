@@ -24,7 +24,7 @@ from bigmodel.train import Progress
 from bigmodel.ui.compare import finders, judge, knobs, steer, table, takeaway, watch
 from bigmodel.ui.compare.ahead import cost_line
 from bigmodel.ui.compare.seen import see
-from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.data import DataForm, Source, loading, loading_line
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons
 from bigmodel.ui.train import NETWORK, SCHEDULE, TRAINING, Desk
@@ -120,7 +120,7 @@ def racing(source: Source, config: CompareConfig, choice: tuple[Any, ...], rate:
         from bigmodel.compare.race import Race
 
         shelf |= {"config": config, "choice": choice, "source": source, "orders": Orders()}
-        shelf["data"] = load(source)
+        shelf["data"] = yield from loading(source)
         shelf["race"] = Race(config, shelf["data"])
         yield shelf["race"].plan
         yield from driven(shelf)
@@ -173,7 +173,7 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     last = next((e for e in reversed(snapshot.events) if isinstance(e, (Round, Progress))), None)
     whole = next((e for e in reversed(snapshot.events) if isinstance(e, Round)), None)
     if last is None:
-        return "", 0.0
+        return loading_line(snapshot.events[-1], language) if snapshot.events else ("", 0.0)
     done = last.step / max(1, last.steps)
     parts = [say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)]
     if whole is not None:

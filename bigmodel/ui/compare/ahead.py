@@ -36,7 +36,7 @@ class Cost:
             count = len(self.data.inputs)
             try:
                 source, config = self.data.read(values[:count]), self.form.read(values[count:])
-                if source.file and Path(source.file).stat().st_size > LARGE:
+                if source.read_slowly or (source.file and Path(source.file).stat().st_size > LARGE):
                     return None
                 return foretold(source, config, language, sized)
             except BigModelError as error:

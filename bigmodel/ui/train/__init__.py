@@ -17,7 +17,7 @@ import gradio as gr
 
 from bigmodel.runs import Earlier, Recipe, Shelf, Snapshot
 from bigmodel.train import Epoch, Progress, TrainConfig
-from bigmodel.ui.data import DataForm, Source, load
+from bigmodel.ui.data import DataForm, Source, loading, loading_line
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.train import coach, earlier, health, judge, plane, predict, steer, takeaway, watch
@@ -99,7 +99,7 @@ def training(
         from bigmodel.train.steering import Steering
 
         shelf |= made
-        data = (cutting.data if cutting else None) or load(source)
+        data = (cutting.data if cutting else None) or (yield from loading(source))
         if cutting:
             start, known = cutting.parent.epoch, cutting.known
             stack, moments = yield from planted(cutting.parent, config, data, cutting.album)
@@ -125,7 +125,7 @@ def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:
     """Epoch, step, time and losses; the share that is done."""
     last = next((e for e in reversed(snapshot.events) if isinstance(e, (Epoch, Progress))), None)
     if last is None:
-        return "", 0.0
+        return loading_line(snapshot.events[-1], language) if snapshot.events else ("", 0.0)
     epoch = next((e for e in reversed(snapshot.events) if isinstance(e, Epoch)), None)
     text = say("train.status", language, number=last.number, of=last.of, step=last.step, seconds=last.seconds)
     if epoch is not None:

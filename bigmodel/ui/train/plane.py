@@ -48,7 +48,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     def preview(language: str, values: tuple[Any, ...]) -> Any:
         try:
             source = desk.data.read(values)
-            if source.file and Path(source.file).stat().st_size > LARGE:
+            if source.read_slowly or (source.file and Path(source.file).stat().st_size > LARGE):
                 return gr.skip()
             classes, flat = glance(source)
         except BigModelError:
