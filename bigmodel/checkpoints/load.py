@@ -100,7 +100,7 @@ def load_speech(name: str) -> SpeechModel:
 
 
 def load_encoder(name: str) -> Encoder:
-    """The encoder of a shipped name, a local folder or a hub id; otherwise as `load_text`. One that writes text will do."""
+    """The encoder of a shipped name, a local folder or a hub id; otherwise as `load_text`. What writes text will do."""
     return _load(name, "encoder", _encoder)
 
 

@@ -72,7 +72,8 @@ def pooled(model: Any, ids: torch.Tensor) -> torch.Tensor:
     ids, there = ids[:, :longest], there[:, :longest]
     states = model(input_ids=ids.clamp(min=0), attention_mask=there.long()).last_hidden_state
     weights = there.unsqueeze(2).to(states.dtype)
-    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+    found: torch.Tensor = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+    return found
 
 
 def in_slices(lengths: Sequence[int], parameters: int, work: int = WORK) -> list[list[int]]:
@@ -111,7 +112,7 @@ def embedding(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Generator[Readi
     return found
 
 
-def frozen(column: str, cells: pd.Series[Any], taught: Sequence[int], name: str, most: int) -> Learned:
+def frozen(column: str, cells: pd.Series[Any], taught: np.ndarray, name: str, most: int) -> Learned:
     """The entry for a column and its features for all rows: scaled by the rows that are `taught`."""
     from sklearn.preprocessing import StandardScaler
 
@@ -131,11 +132,11 @@ def frozen(column: str, cells: pd.Series[Any], taught: Sequence[int], name: str,
     return entry, (states - scaler.mean_) / scaler.scale_, sum(len(numbers) >= most for numbers in ids)
 
 
-def numbered(column: str, cells: pd.Series[Any], taught: Sequence[int], name: str, most: int) -> Learned:
+def numbered(column: str, cells: pd.Series[Any], taught: np.ndarray, name: str, most: int) -> Learned:
     """The same for fine-tuning: the features are token numbers."""
     encoder = yield from opened(name)
     ids = yield from tokens(encoder, plain(cells), most)
-    width = max(len(ids[row]) for row in taught)
+    width = max(len(ids[row]) for row in taught.tolist())
     entry = {
         "column": column,
         "kind": "tokens",

@@ -123,12 +123,12 @@ class TrainConfig(Setting):
 
     With `patience` the training ends once so many epochs brought no lower validation loss, and the network is brought
     back to its best epoch at the end, whatever the end was. `encoder_rate` is that of a pre-trained encoder while it is
-    fine-tuned (see `train/finetune.py`); the head takes the `learning_rate`. `changes` are made on the way, each at its step: what a
-    person changed while it ran makes the same curve again.
+    fine-tuned (see `train/finetune.py`); the head takes the `learning_rate`. `changes` are made on the way, each at its
+    step: what a person changed while it ran makes the same curve again.
     """
 
     learning_rate: float = bounded(1e-3, 1e-7, 10.0, log=True)
-    encoder_rate: float = bounded(3e-4, 1e-7, 0.1, log=True)
+    encoder_rate: float = bounded(1e-4, 1e-7, 0.1, log=True)
     patience: int = bounded(0, 0, 1000, step=1)
     changes: tuple[Change, ...] = ()
 

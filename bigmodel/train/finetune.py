@@ -44,6 +44,9 @@ BACKWARD = 3
 DIVERGED = 1e6
 """A loss above this, or one that is no number, means that the network has diverged."""
 
+LOST = (math.nan, math.nan, math.nan, math.nan)
+"""Losses and accuracies of a network that has diverged."""
+
 COPIES = 16
 """Bytes a parameter takes while it is trained: itself, its gradient, and AdamW's two moments."""
 
@@ -51,7 +54,9 @@ COPIES = 16
 class Reader(nn.Module):
     """Encoder and head. `spans` are the places of each text's tokens in a row; `others` all other places."""
 
-    def __init__(self, encoder: nn.Module, width: int, spans: list[tuple[int, int]], features: int, classes: int) -> None:
+    def __init__(
+        self, encoder: nn.Module, width: int, spans: list[tuple[int, int]], features: int, classes: int
+    ) -> None:
         super().__init__()
         self.encoder, self.spans = encoder, spans
         self.others = others_of(spans, features)
@@ -87,7 +92,8 @@ class Tuned:
         nn.init.normal_(self.module.head.weight, std=0.02, generator=start)
         nn.init.zeros_(self.module.head.bias)
         self.module.to(encoder.device).eval()
-        self.device, self.steps, self.alive = encoder.device, 0, (0,)
+        self.device, self.steps = encoder.device, 0
+        self.alive: tuple[int, ...] = (0,)
         self.shape = Size(sum(numbers.numel() for numbers in self.module.parameters()))
         self.work = model.num_parameters(exclude_embeddings=True)
 
@@ -179,7 +185,7 @@ class Lesson:
     batch_loss: float = math.nan
     factor: float = 1.0
     losses: list[float] = field(default_factory=list)
-    numbers: tuple[float, ...] = (math.nan,) * 4
+    numbers: tuple[float, float, float, float] = LOST
     best: int | None = None
     best_loss: float = math.inf
     best_state: dict[str, torch.Tensor] | None = None
@@ -227,7 +233,10 @@ def _begin(config: TrainConfig, network: Tuned, data: Dataset, steering: Steerin
     module = network.module
     groups = [
         {"params": list(module.head.parameters()), "lr": config.learning_rate},
-        {"params": [numbers for numbers in module.encoder.parameters() if numbers.requires_grad], "lr": config.encoder_rate},
+        {
+            "params": [numbers for numbers in module.encoder.parameters() if numbers.requires_grad],
+            "lr": config.encoder_rate,
+        },
     ]
     lesson = Lesson(
         config=config,
@@ -326,7 +335,7 @@ def _backward(lesson: Lesson, x: torch.Tensor, y: torch.Tensor, kept: torch.Tens
         z = network.module(x.to(network.device), None if kept is None else kept.to(network.device))
         smoothing = lesson.config.label_smoothing
         loss = F.cross_entropy(z, y.to(network.device), label_smoothing=smoothing, reduction="sum") / of
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
 
@@ -358,7 +367,7 @@ def _measured(lesson: Lesson) -> Iterator[None]:
     if lesson.broke is None and not max(train, valid) <= DIVERGED:
         lesson.broke = lesson.step
     if lesson.broke is not None:
-        lesson.numbers, lesson.network.alive = (math.nan,) * 4, ()
+        lesson.numbers, lesson.network.alive = LOST, ()
 
 
 def _conclude(lesson: Lesson) -> None:
@@ -391,8 +400,7 @@ def _progress(lesson: Lesson) -> Progress:
 
 def _epoch(lesson: Lesson) -> Epoch:
     rate = lesson.settings["learning_rate"]
-    member = Member(rate, lesson.config.seed, *lesson.numbers, lesson.broke)
-    names = ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
+    train, valid, right, found = lesson.numbers
     return Epoch(
         number=lesson.number,
         of=lesson.config.epochs,
@@ -400,10 +408,13 @@ def _epoch(lesson: Lesson) -> Epoch:
         steps=lesson.steps if lesson.ended is None else max(lesson.step, 1),
         seconds=lesson.seconds,
         rate=rate * lesson.factor,
-        members=(member,),
+        train_loss=train,
+        valid_loss=valid,
+        train_accuracy=right,
+        valid_accuracy=found,
+        members=(Member(rate, lesson.config.seed, train, valid, right, found, lesson.broke),),
         ended=lesson.ended,
         best=lesson.best,
-        **dict(zip(names, lesson.numbers, strict=True)),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -21,10 +21,13 @@ from bigmodel.ui.data import DataForm, Source, loading, loading_line
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
 from bigmodel.ui.train import coach, earlier, health, judge, plane, predict, steer, takeaway, watch
-from bigmodel.ui.train.setup import amended, watched
+from bigmodel.ui.train.setup import amended, read, watched
 from bigmodel.ui.train.steer import Cutting
 from bigmodel.ui.widgets import Form, Page, status_bar
 from bigmodel.ui.words import say
+
+if TYPE_CHECKING:
+    from bigmodel.datasets import Dataset
 
 PANELS = (watch, steer, coach, plane, health, judge, predict, takeaway, earlier)
 
@@ -54,6 +57,8 @@ def build(page: Page, live: Live) -> Desk:
             buttons = run_buttons(page, "train")
             data = DataForm(page, "train-data")
             form.field("learning_rate")
+            rate, features = form.field("encoder_rate", visible=False), data.form.widgets["features"]
+            features.change(_shown, [features], [rate], queue=False, show_progress="hidden", api_visibility="private")
             form.field("epochs")
             pace = pace_choice(page, live, "train")
             form.section("train.network", NETWORK)
@@ -78,6 +83,11 @@ def build(page: Page, live: Live) -> Desk:
     return desk
 
 
+def _shown(features: str) -> Any:
+    """The encoder's rate is there while an encoder is fine-tuned."""
+    return gr.update(visible=features == "tuned")
+
+
 def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     """All panels of a run as it stands."""
     return [value for panel in PANELS for value in panel.view(snapshot, language)]
@@ -100,6 +110,9 @@ def training(
 
         shelf |= made
         data = (cutting.data if cutting else None) or (yield from loading(source))
+        if data.tuned:
+            yield from tuning(config, data, shelf)
+            return
         if cutting:
             start, known = cutting.parent.epoch, cutting.known
             stack, moments = yield from planted(cutting.parent, config, data, cutting.album)
@@ -110,6 +123,15 @@ def training(
         yield from watched(train(config, stack, data, start=start, moments=moments, **helpers), shelf, known)
 
     return Start(job, conclude, rate, Recipe(made, earlier.digest, amended))
+
+
+def tuning(config: TrainConfig, data: Dataset, shelf: Shelf) -> Iterator[Any]:
+    """An encoder that is fine-tuned on texts, instead of a stack of networks."""
+    from bigmodel.train.finetune import Tuned, finetune
+    from bigmodel.train.steering import Steering
+
+    shelf |= {"data": data, "stack": Tuned(config, data), "steering": Steering()}
+    yield from read(finetune(config, shelf["stack"], data, steering=shelf["steering"]), shelf)
 
 
 def conclude(shelf: Shelf) -> Iterator[Any]:

@@ -111,6 +111,9 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     over = snapshot is not None and snapshot.state in ENDED
     epochs = [event for event in snapshot.events if isinstance(event, Epoch)] if snapshot else []
     calm = "" if found else say("coach.waiting", language)
+    setup = next((event for event in snapshot.events if isinstance(event, Setup)), None) if snapshot else None
+    if setup is not None and setup.plane is None:
+        return [{"title": say("coach.title", language), "calm": say("coach.tuned", language), "items": [], "turn": 0}]
     if not found and over and len(epochs) > 1:
         said = {"train": epochs[-1].train_loss, "valid": epochs[-1].valid_loss}
         calm = say("coach.healthy", language, **said)
@@ -133,7 +136,7 @@ def advise(snapshot: Snapshot) -> tuple[Diagnosis, ...]:
     """The diagnoses of a run as it stands."""
     setup = next((event for event in snapshot.events if isinstance(event, Setup)), None)
     config = standing(snapshot.events)
-    if setup is None or config is None:
+    if setup is None or setup.plane is None or config is None:
         return ()
     over = snapshot.state in ENDED
     return diagnose(snapshot.events, config, rows=setup.rows[1], over=over)

@@ -124,6 +124,8 @@ def network(run: Run | None, number: int | None = None) -> tuple[Stack, int]:
         stack, number = shelf["stack"], final(shelf)
     else:
         number = int(shelf["last"].number) if number is None else number
+        if "album" not in shelf:
+            raise RunError("train.tuned_wait")
         stack = shelf["album"].stack_at(number)
     if not stack.alive:
         raise RunError("train.diverged")

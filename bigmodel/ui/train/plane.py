@@ -84,6 +84,8 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     if setup is None:
         # The preview of the data stays until the run has something to show.
         return [gr.skip(), shown(None, language)]
+    if setup.plane is None:
+        return [None, {**shown(None, language), "note": say("train.units.tuned", language)}]
     past, words = snapshot.past if snapshot else None, chart_words(language)
     picture = next((event for event in reversed(events) if isinstance(event, Picture)), None)
     units = next((event for event in reversed(events) if isinstance(event, Units)), None)

@@ -16,18 +16,19 @@ from bigmodel.train.plane import Plane
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
     from bigmodel.networks import Stack
+    from bigmodel.train.finetune import Tuned
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is about to be trained, known once the data is loaded."""
+    """What is about to be trained, known once the data is loaded. Texts on which an encoder is tuned have no plane."""
 
     dataset: str
     features: tuple[str, ...]
     classes: tuple[str, ...]
     rows: tuple[int, int, int]
     parameters: int
-    plane: Plane
+    plane: Plane | None
     notices: tuple[Any, ...]
     config: TrainConfig = field(default_factory=TrainConfig)
 
@@ -63,7 +64,7 @@ def amended(values: Mapping[str, Any], event: Any) -> Mapping[str, Any]:
     return {**values, "config": config.recorded(event)}
 
 
-def describe(data: Dataset, stack: Stack, plane: Plane, config: TrainConfig) -> Setup:
+def describe(data: Dataset, stack: Stack | Tuned, plane: Plane | None, config: TrainConfig) -> Setup:
     """The first event of a run on the page."""
     return Setup(
         dataset=data.name,
@@ -106,9 +107,29 @@ def watched(events: Iterator[Any], shelf: Shelf, known: Sequence[Any] = ()) -> I
     yield from marks
 
 
-def _marks(shelf: Shelf) -> Iterator[Any]:
+def read(events: Iterator[Any], shelf: Shelf) -> Iterator[Any]:
+    """The same for a fine-tuning: its network has no plane to be drawn on, no layers of units and no album.
+
+    The simple models that it has to beat see its tokens as TF-IDF weights.
+    """
+    from bigmodel.train.finetune import bag
+
+    data, network = shelf["data"], shelf["stack"]
+    yield describe(data, network, None, shelf["config"])
+    marks, judge = _marks(shelf, bag(data)), Judge(network, data)
+    for event in events:
+        shelf["config"] = amended(shelf, event)["config"]
+        if isinstance(event, Epoch):
+            shelf["last"] = event
+            yield from judge.look(event.number)
+        yield event
+        yield next(marks, None)
+    yield from marks
+
+
+def _marks(shelf: Shelf, data: Dataset | None = None) -> Iterator[Any]:
     """What simple models reach, and what in a table gives the answers away."""
-    yield from baselines(shelf["data"], shelf["config"].loss)
+    yield from baselines(data or shelf["data"], shelf["config"].loss)
     source = shelf.get("source")
     if source is not None:
         yield from leaks(source.file, source.target, source.config, source.leave_out)

@@ -203,6 +203,8 @@ def cut(
     from bigmodel.ui.train import training
 
     snapshot, shelf = run.snapshot(), run.shelf
+    if "data" in shelf and shelf["data"].tuned:
+        raise RunError("fork.tuned")
     last = max((e.number for e in snapshot.events if isinstance(e, Epoch)), default=0)
     number = (snapshot.past.number if snapshot.past else last) if number is None else number
     album = shelf.get("album")
