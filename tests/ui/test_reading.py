@@ -75,8 +75,8 @@ def test_panels_that_need_a_stack_say_that_they_do_not_apply(language: str) -> N
     """No plane, no units and no coach; the curves and scores are there, and all of it is plain JSON."""
     run = snapshot(TUNED, *epochs(3), judged(), state="done")
     boundary, units = plane.view(run, language)
-    assert boundary is None
-    assert units["note"] == say("train.units.tuned", language)
+    assert boundary["layout"]["meta"]["note"] == say("train.units.tuned", language)
+    assert units["layers"] == []
     (advice,) = coach.view(run, language)
     assert (advice["items"], advice["calm"]) == ([], say("coach.tuned", language))
     strict(train.view(run, language))

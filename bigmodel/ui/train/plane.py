@@ -29,6 +29,10 @@ LARGE = 5_000_000
 """Bytes of an own table above which its points are not shown before the start: reading it takes seconds."""
 
 
+NOWHERE = Plane((" ", " "), (), (-1.0, 1.0, -1.0, 1.0), ())
+"""What stands where there is no plane to be drawn."""
+
+
 def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     """The plane, and beside it the hidden units. Before a run, the plane shows the rows of the chosen data."""
     with gr.Row(elem_classes="charts"):
@@ -85,7 +89,9 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
         # The preview of the data stays until the run has something to show.
         return [gr.skip(), shown(None, language)]
     if setup.plane is None:
-        return [None, {**shown(None, language), "note": say("train.units.tuned", language)}]
+        empty = plots.boundary(NOWHERE, setup.classes, chart_words(language))
+        empty.layout.meta = {**empty.layout.meta, "note": say("train.units.tuned", language)}
+        return [frame(empty), {**shown(None, language), "note": ""}]
     past, words = snapshot.past if snapshot else None, chart_words(language)
     picture = next((event for event in reversed(events) if isinstance(event, Picture)), None)
     units = next((event for event in reversed(events) if isinstance(event, Units)), None)
