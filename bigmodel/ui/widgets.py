@@ -142,7 +142,7 @@ class Form:
             return menu
         if f.kind is bool:
             return gr.Checkbox(f.default, **kwargs)
-        if isinstance(f.default, tuple):
+        if isinstance(f.default, (tuple, str)):
             return gr.Textbox(self._shown(f.default), max_lines=1, **kwargs)
         whole = f.kind is int
         span = f.limits.high - f.limits.low
