@@ -78,6 +78,8 @@ class Opening:
 _open: dict[str, OrderedDict[str, Any]] = {"text": OrderedDict(), "speech": OrderedDict(), "encoder": OrderedDict()}
 _guard = threading.Lock()
 _opening: dict[tuple[Task, str], threading.Lock] = {}
+# transformers is neither imported nor filled with weights by two threads at once: either of them finds half a model.
+_reading = threading.Lock()
 
 
 def loaded(name: str, task: Task = "text") -> bool:
@@ -135,7 +137,7 @@ def _load(name: str, task: Task, opener: Callable[[str, Path], Model]) -> Model:
     name = ALIASES.get(name, name)
     with _guard:
         one_at_a_time = _opening.setdefault((task, name), threading.Lock())
-    with one_at_a_time:  # two visitors who choose the same model open it once; another model need not wait
+    with one_at_a_time:  # two visitors who choose the same model open it once; another's download need not wait
         with _guard:
             if name in _open[task]:
                 _open[task].move_to_end(name)
@@ -146,8 +148,9 @@ def _load(name: str, task: Task, opener: Callable[[str, Path], Model]) -> Model:
         if folder is None:
             raise ModelError("model.missing", name=name)
         check_task(name, folder, task)
-        _check_memory(name, folder)
-        model = opener(name, folder)
+        with _reading:
+            _check_memory(name, folder)
+            model = opener(name, folder)
         with _guard:
             _open[task][name] = model
             while len(_open[task]) > KEPT:

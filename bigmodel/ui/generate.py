@@ -34,6 +34,12 @@ TRY = """(text, model) => {
   const name = ["text-en", "text-zh"].includes(model) ? "%s" : model;
   return [text, name, name];
 }"""
+# A typed prompt too: the model of the other language could make nothing of it.
+FOLLOW = """(text, model) => {
+  const han = /\\p{Script=Han}/u.test(text), shipped = ["text-en", "text-zh"].includes(model);
+  const name = shipped && (han || /[a-z]/i.test(text)) ? (han ? "text-zh" : "text-en") : model;
+  return [name, name];
+}"""
 LONGEST_PROMPT = 20_000
 _numbers = itertools.count(1)
 
@@ -74,6 +80,7 @@ def build(page: Page, live: Live) -> None:
             for button, model in examples.items():
                 outputs = [prompt, menu.menu, menu.chosen]
                 button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
+            prompt.change(None, [prompt, menu.menu], [menu.menu, menu.chosen], js=FOLLOW, api_visibility="private")
             form.field("temperature")
             form.field("max_new_tokens")
             form.field("seed")

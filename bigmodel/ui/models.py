@@ -51,6 +51,9 @@ class ModelMenu:
             status=status_line,
             trigger=self.menu.input,
         )
+        # Who looks at the tab will soon press its button: the libraries take seconds to load, the first time.
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        page.here.select(lambda: open_ahead(default, task), None, None, **quiet)
 
     def _prepare(self, language: str, name: str, before: str) -> Start:
         def job(shelf: Shelf) -> Iterator[Any]:
@@ -58,6 +61,11 @@ class ModelMenu:
             yield from ready(name, self.task)
 
         return Start(job)
+
+
+def open_ahead(name: str, task: Literal["text", "speech"]) -> None:
+    """Begin to open a shipped model, in a thread of its own; an error is told to whoever asks for the model."""
+    next((event for event in ready(name, task) if isinstance(event, Opening)), None)
 
 
 def title(info: ModelInfo, language: str) -> str:

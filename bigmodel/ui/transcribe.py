@@ -146,7 +146,7 @@ def line(segment: Segment, language: str) -> dict[str, Any]:
     return {
         "start": segment.start,
         "space": " ",
-        "silence": say("transcribe.silence", language),
+        "silence": say("transcribe.pause", language),
         "words": [[w.text, round(w.start, 3), round(w.end, 3), round(w.confidence, 3)] for w in segment.words],
     }
 

@@ -29,6 +29,7 @@ class Page:
         self.link = gr.Textbox("", visible="hidden", elem_id="link")
         self._said: list[tuple[Any, Callable[[str], dict[str, Any]]]] = []
         self.tabs: Any = None
+        self.here: Any = None  # the tab that is being built
         # What a link can fill, by tab: see link.py.
         self.linked: dict[str, tuple[Any, ...]] = {}
 
@@ -61,7 +62,7 @@ class Page:
 
     def tab(self, name: str) -> Any:
         """A tab that says `<name>.tab`; to be used in `with`."""
-        tab = gr.Tab(id=name, elem_id=f"tab-{name}")
+        self.here = tab = gr.Tab(id=name, elem_id=f"tab-{name}")
         self.tabs = tab.parent
         return self.words(tab, label=f"{name}.tab")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from playwright.sync_api import expect
@@ -84,3 +85,13 @@ def test_a_chinese_example_is_written_by_the_chinese_model(open_page) -> None:
     assert "\ufffd" not in text
     press(page, "generate-example-love")
     page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-en')")
+
+
+def test_the_shipped_model_follows_the_prompt(open_page) -> None:
+    """A Chinese prompt is written on by the Chinese model, an English one by the English; digits change nothing."""
+    page = open_page()
+    page.get_by_role("tab", name="Generate").click()
+    prompt, model = page.locator("#generate-prompt textarea"), page.locator("#generate-model input")
+    for text, name in (("春天", "text-zh"), ("12", "text-zh"), ("The dog", "text-en")):
+        prompt.fill(text)
+        expect(model).to_have_value(re.compile(name))

@@ -131,3 +131,13 @@ def test_menu_says_size_and_place(language: str) -> None:
     fields = dict.fromkeys(ModelInfo.__dataclass_fields__, "")
     info = ModelInfo(**{**fields, "name": "gpt2", "size_mb": 548.1, "source": "hub"})
     assert models.title(info, language) == f"gpt2 · 548 MB · {say('model.source.hub', language)}"
+
+
+def test_the_shipped_model_is_opened_with_its_tab(demo: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening Generate or Transcribe begins to open its shipped model, so that the first press need not wait for it."""
+    asked = []
+    monkeypatch.setattr(models, "ready", lambda name, task: iter(asked.append((name, task)) or [Opening(name, 0.0)]))
+    for fn in demo.fns.values():  # type: ignore[attr-defined]
+        if any(event == "select" and demo.blocks[block].__class__.__name__ == "Tab" for block, event in fn.targets):  # type: ignore[attr-defined]
+            fn.fn()
+    assert sorted(asked) == [("speech-en", "speech"), ("text-en", "text")]

@@ -48,7 +48,7 @@ def test_silence_is_told(language: str) -> None:
     """A stretch without words says so, and has no confidence to tell."""
     run = snapshot(ASKED, segment(1, ""), state="done")
     text, cards, *_ = transcribe.view(run, language)
-    assert text["segments"][0]["silence"] == say("transcribe.silence", language)
+    assert text["segments"][0]["silence"] == say("transcribe.pause", language)
     assert cards["cards"][2][1] == "–"
     assert transcribe.status_line(run, language) == (say("transcribe.silence", language), 1.0)
 

@@ -304,6 +304,28 @@ def test_two_visitors_open_a_model_once(hub, monkeypatch):
     assert one is two
 
 
+def test_two_models_are_opened_one_after_the_other(hub, models, tmp_path, monkeypatch):
+    """Two visitors who choose different models at once both get theirs: the library cannot read two at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    opener, inside, most = load._text, [], []
+
+    def watched(name, folder):
+        inside.append(name)
+        time.sleep(0.05)
+        most.append(len(inside))
+        model = opener(name, folder)
+        inside.remove(name)
+        return model
+
+    monkeypatch.setattr(load, "_text", watched)
+    names = [TINY, str(tmp_path / "b")]
+    shutil.copytree(models / TINY, names[1])
+    with ThreadPoolExecutor(2) as pool:
+        assert [model.name for model in pool.map(checkpoints.load_text, names)] == names
+    assert most == [1, 1]
+
+
 def test_at_most_two_models_stay_open(hub, models, tmp_path):
     """The one used longest ago is let go."""
     names = [TINY, str(tmp_path / "b"), str(tmp_path / "c")]
