@@ -280,8 +280,7 @@ def status_bar(**kwargs: Any) -> gr.HTML:
 .status[data-state=running] .status-dot { background: #16a34a; }
 .status[data-state=paused] .status-dot, .status[data-state=waiting] .status-dot { background: #d97706; }
 .status[data-state=failed] .status-dot { background: #dc2626; }
-.status[data-state=failed] .status-text { color: #b91c1c; font-weight: 600; }
-:is(.dark) .status[data-state=failed] .status-text { color: #fca5a5; }
+.status[data-state=failed] .status-text { color: var(--error-text-color); font-weight: 600; }
 .status[data-state=done] .status-dot { background: var(--color-accent); }
 """,
         js_on_load=_STATUS,

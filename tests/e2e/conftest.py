@@ -76,6 +76,7 @@ def open_page(browser: Browser, address: str, request: pytest.FixtureRequest) ->
             locale=locale, viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
         page = context.new_page()
+        page.set_default_timeout(60_000)  # as long as `expect` waits
         opened.append(page)
         page.goto(address + path)
         expect(page.locator("#train-start")).to_be_visible()
