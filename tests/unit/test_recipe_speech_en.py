@@ -345,3 +345,18 @@ def test_a_stretch_of_one_changes_nothing_and_another_moves_time_and_pitch() -> 
     assert moved.shape == (2, 44, 80)
     assert longer.sum(-1).tolist() == [44, 22]
     assert int(moved[0, 10].argmax()) < 40
+
+
+def test_editions_are_averaged(data: Path, tmp_path: Path) -> None:
+    """Half of the start's weights in what is saved: each weight lies in the middle of the two trainings."""
+    list(speech_en.cook(settings(data, tmp_path / "one", steps=1)))
+    start = str(tmp_path / "one" / "model")
+    list(speech_en.cook(settings(data, tmp_path / "two", steps=2, start=start)))
+    list(speech_en.cook(settings(data, tmp_path / "mean", steps=2, start=start, average=0.5)))
+    one, two, mean = (weights(tmp_path / name) for name in ("one", "two", "mean"))
+    moved = [name for name in one if not np.array_equal(one[name], two[name])]
+    assert moved
+    for name in moved:
+        if one[name].dtype == np.float16:
+            np.testing.assert_allclose(mean[name], (one[name] + two[name]) / 2, atol=2e-3)
+    assert "50% of them were mixed in" in (tmp_path / "mean" / "model" / "README.md").read_text()

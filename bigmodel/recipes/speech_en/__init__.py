@@ -37,7 +37,8 @@ SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
 class SpeechEnConfig:
     """What to train and for how long. With `steps` the seed decides every weight; else the clock has a say.
 
-    `start` is the folder of a finished model of the same shape whose weights this one begins with. `texts` is a folder
+    `start` is the folder of a finished model of the same shape whose weights this one begins with; `average` is their
+    share in what is saved in the end. `texts` is a folder
     of stories (as for text-en) for the word list and the synthetic voices; those speak `synthetic` lines, where such
     programs are installed.
     """
@@ -46,6 +47,7 @@ class SpeechEnConfig:
     out: str = "bigmodel/pretrained/speech-en"
     checkpoints: str = ".checkpoints/speech-en"
     start: str = ""
+    average: float = bounded(0.0, 0.0, 1.0)
     texts: str = ""
     synthetic: int = bounded(4000, 0, 100_000)
     minutes: float = bounded(85.0, 0.05, 10_000.0)
@@ -67,7 +69,15 @@ class SpeechEnConfig:
 
 def cook(config: SpeechEnConfig) -> Iterator[Event]:
     """Train, check on held-out speakers, save with a card. Picks up the checkpoint of an earlier call."""
-    from bigmodel.recipes.common import CLOCKS, check_start, load_state, progress, save_state, warm_hold_decay
+    from bigmodel.recipes.common import (
+        CLOCKS,
+        average,
+        check_start,
+        load_state,
+        progress,
+        save_state,
+        warm_hold_decay,
+    )
 
     check_start(config.start)
     known, unknown = yield from _clips(config)
@@ -100,6 +110,8 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
                 yield from look(config, model, extractor, unknown, step, seconds())
     finally:  # a stop keeps what has been learnt
         keep()
+    if config.start and config.average:
+        average(config.start, model, config.average)
     yield _export(config, model, step, seconds(), heard)
     yield from evaluate(config)
 
@@ -245,5 +257,5 @@ def _export(config: SpeechEnConfig, model: Any, step: int, seconds: float, heard
     from bigmodel.recipes.common import tell
 
     size = network.export(model, config.out)
-    tell(config, step=step, seconds=round(seconds), heard=round(heard))
+    tell(config, step=step, seconds=round(seconds), heard=round(heard), average=config.average)
     return Saved(config.out, sum(p.numel() for p in model.parameters()), size, step)

@@ -94,7 +94,8 @@ def _training(notes: dict[str, Any]) -> str:
         f"seed {notes['seed']}"
     )
     before = notes.get("start") or {}
-    return told + (f". It began with the weights of an earlier edition ({_training(before)})" if before else "")
+    mixed = f", and {notes['average']:.0%} of them were mixed in at the end" if notes.get("average") else ""
+    return told + (f". It began with the weights of an earlier edition ({_training(before)}){mixed}" if before else "")
 
 
 def _lone(checked: Checked) -> str:
@@ -151,7 +152,8 @@ The weights are a product of all three corpora, so they go under the strictest l
 ## Training
 
 `python -m bigmodel recipe speech-en --data DIR --texts DIR`: {training}. Muon for the matrices inside the layers,
-AdamW for the rest; warm-up, plateau and linear decay to zero. The first five short epochs of a first edition hold only
+AdamW for the rest; warm-up, plateau and linear decay to zero; mixing weights of two editions: Wortsman et al. 2022
+(arXiv 2109.01903). The first five short epochs of a first edition hold only
 digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow
 bands and noise, stretched in time and in frequency (Jaitly & Hinton 2013), and masked (SpecAugment, Park et al. 2019).
 Rows of pure noise carry no text, so that silence stays silent. Beside the human voices, eSpeak NG and Flite read
