@@ -10,7 +10,7 @@ from bigmodel.compare.entries import entries
 from bigmodel.compare.takeaway import Where, sklearn_script
 from bigmodel.datasets import DatasetConfig, drawn, load_dataset
 from bigmodel.errors import ConfigError, DataError
-from bigmodel.export import files
+from bigmodel.export import Training, files
 from bigmodel.train import TrainConfig
 from bigmodel.ui.words import LANGUAGES, word
 
@@ -102,6 +102,6 @@ def test_the_scripts_of_a_race_hold_the_drawing():
 def test_a_training_on_a_drawing_is_taken_away_with_its_points():
     """The plain script goes with a file of the points, as one of an own table does."""
     source = DatasetConfig(dataset="drawn", points=drawing(30, 30))
-    found = files(TrainConfig(epochs=1), source, load_dataset(source))
+    found = files(Training(TrainConfig(epochs=1), source, load_dataset(source)))
     assert set(found) == {"train.py", "data.csv"}
     assert len(found["data.csv"].splitlines()) == 61

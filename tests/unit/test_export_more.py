@@ -277,10 +277,11 @@ def test_the_command_line_writes_all_of_it(tmp_path: Path) -> None:
 def test_columns_can_be_left_out_on_the_command_line(tmp_path: Path) -> None:
     """`--leave-out` does what the page's menu does."""
     from bigmodel.__main__ import _data, parser
+    from bigmodel.datasets import drain
 
     table = tmp_path / "plants.csv"
     table.write_text("size,colour,kind\n" + "".join(f"{i % 13},{'rgb'[i % 3]},{'ab'[i % 2]}\n" for i in range(60)))
     asked = ["train", "--table", str(table), "--target", "kind", "--leave-out", "colour", "--data-seed", "3"]
-    assert _data(parser("train").parse_args(asked)).features == ("size",)
+    assert drain(_data(parser("train").parse_args(asked))).features == ("size",)
     with pytest.raises(BigModelError):
-        _data(parser("train").parse_args([*asked[:-3], "size,colour"]))
+        drain(_data(parser("train").parse_args([*asked[:-3], "size,colour"])))
