@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,14 +33,25 @@ EXAMPLES = {
 # A click fills in the prompt and changes between the shipped models; any other choice of a model stays.
 TRY = """(text, model) => {
   const name = ["text-en", "text-zh"].includes(model) ? "%s" : model;
-  return [text, name, name];
+  return [text, name, name, ""];
 }"""
-# A typed prompt too: the model of the other language could make nothing of it.
-FOLLOW = """(text, model) => {
+# A typed prompt too: the model of the other language could make nothing of it. What a hand has chosen stays.
+FOLLOW = """(text, model, own) => {
+  if (own === model) return [model, model];
   const han = /\\p{Script=Han}/u.test(text), shipped = ["text-en", "text-zh"].includes(model);
   const name = shipped && (han || /[a-z]/i.test(text)) ? (han ? "text-zh" : "text-en") : model;
   return [name, name];
 }"""
+# What shows nothing, with its stand-in and the key of its name.
+SIGNS = {
+    " ": ("␣", "space"),
+    "\n": ("↵", "newline"),
+    "\r": ("␍", "return"),
+    "\t": ("⇥", "tab"),
+    "\u00a0": ("⍽", "nbsp"),
+    "\u200b": ("␢", "zero"),
+    "\u3000": ("□", "wide"),
+}
 LONGEST_PROMPT = 20_000
 _numbers = itertools.count(1)
 
@@ -77,10 +89,13 @@ def build(page: Page, live: Live) -> None:
                     for name, model in EXAMPLES.items()
                 }
             menu = ModelMenu(page, live, "text", "text-en")
+            own = gr.Textbox("", visible="hidden")
+            menu.menu.input(None, [menu.menu], [own], js="name => name", api_visibility="private")
             for button, model in examples.items():
-                outputs = [prompt, menu.menu, menu.chosen]
+                outputs = [prompt, menu.menu, menu.chosen, own]
                 button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
-            prompt.change(None, [prompt, menu.menu], [menu.menu, menu.chosen], js=FOLLOW, api_visibility="private")
+            asked, chosen = [prompt, menu.menu, own], [menu.menu, menu.chosen]
+            prompt.change(None, asked, chosen, js=FOLLOW, api_visibility="private")
             form.field("temperature")
             form.field("max_new_tokens")
             form.field("seed")
@@ -132,14 +147,34 @@ def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
             (say("generate.card.context", language), f"{last.prompt_tokens + last.number} / {last.context}"),
         ]
     live = snapshot.state in ("running", "waiting")
-    written = {"run": asked.run, "prompt": asked.prompt, "live": live, "pieces": [row(piece) for piece in pieces]}
+    written = {
+        "run": asked.run,
+        "prompt": asked.prompt,
+        "live": live,
+        "pieces": [row(piece, language) for piece in pieces],
+    }
     return [written, {"cards": cards, "note": say("generate.hint", language)}]
 
 
-def row(piece: Piece) -> list[Any]:
+def row(piece: Piece, language: str) -> list[Any]:
     """A piece as the page takes it."""
-    rivals = [[c.token, round(c.probability, 5), round(c.after, 5)] for c in piece.candidates]
+    rivals = [
+        [c.token, round(c.probability, 5), round(c.after, 5), *signs(c.token, language)] for c in piece.candidates
+    ]
     return [piece.text, piece.token, round(piece.probability, 5), rivals]
+
+
+def signs(token: str, language: str) -> list[str]:
+    """A visible stand-in for a token that shows nothing, and its name; [] for one that can be seen."""
+    if any(not letter.isspace() and unicodedata.category(letter) not in ("Cc", "Cf") for letter in token):
+        return []
+    names = []
+    for letter, run in itertools.groupby(token):
+        name = say(f"generate.sign.{SIGNS[letter][1]}", language) if letter in SIGNS else f"U+{ord(letter):04X}"
+        many = len(list(run))
+        names.append(f"{name} × {many}" if many > 1 else name)
+    seen = "".join(SIGNS[letter][0] if letter in SIGNS else f"U+{ord(letter):04X}" for letter in token)
+    return [seen or "∅", ", ".join(names) or say("generate.sign.nothing", language)]
 
 
 def status_line(snapshot: Snapshot, language: str) -> tuple[str, float]:

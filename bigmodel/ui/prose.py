@@ -10,12 +10,17 @@ import gradio as gr
 _SCRIPT = """
 const page = element.querySelector('.prose-text'), rivals = element.querySelector('.prose-rivals');
 let run = null, count = 0;
-function bar(name, share, after, chosen) {
+function bar(name, share, after, chosen, sign, said) {
     const row = document.createElement('div'), label = document.createElement('code');
     const track = document.createElement('span'), fill = document.createElement('i');
     const figure = document.createElement('em');
     row.className = chosen ? 'rival chosen' : after > 0 ? 'rival' : 'rival cut';
-    label.textContent = name;
+    label.textContent = sign || name;
+    if (said) {
+        label.setAttribute('role', 'img');
+        label.setAttribute('aria-label', said);
+        label.title = said;
+    }
     fill.style.width = (100 * share) + '%';
     figure.textContent = (100 * share).toFixed(share < 0.1 ? 2 : 1) + ' %';
     track.append(fill);
@@ -25,7 +30,8 @@ function bar(name, share, after, chosen) {
 function open(span, piece) {
     page.querySelectorAll('.token.open').forEach(other => other.classList.remove('open'));
     span.classList.add('open');
-    const bars = piece.rivals.map(([name, share, after]) => bar(name, share, after, name === piece.token));
+    const bars = piece.rivals.map(([name, share, after, sign, said]) =>
+        bar(name, share, after, name === piece.token, sign, said));
     rivals.replaceChildren(...bars);
 }
 function show() {
@@ -88,7 +94,8 @@ _STYLE = """
 def prose(**kwargs: Any) -> gr.HTML:
     """Value: {"run", "prompt", "live", "pieces": [[text, token, probability, [[rival, probability, after], …]], …]}.
 
-    A page without a prompt says "later": what will stand there. `run` names the text: another one starts a new page.
+    A rival that shows nothing has two words more: a visible sign, and its name. A page without a prompt says "later":
+    what will stand there. `run` names the text: another one starts a new page.
     Pieces are only ever added, so Gradio sends just the new ones.
     """
     return gr.HTML(

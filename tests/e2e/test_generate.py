@@ -95,3 +95,21 @@ def test_the_shipped_model_follows_the_prompt(open_page) -> None:
     for text, name in (("春天", "text-zh"), ("12", "text-zh"), ("The dog", "text-en")):
         prompt.fill(text)
         expect(model).to_have_value(re.compile(name))
+
+
+def test_a_model_chosen_by_hand_stays(open_page) -> None:
+    """Whatever the prompt's language, the model that was picked in the menu stays until an example is clicked."""
+    page = open_page()
+    page.get_by_role("tab", name="Generate").click()
+    prompt, model = page.locator("#generate-prompt textarea"), page.locator("#generate-model input")
+    model.click()
+    page.get_by_role("option", name="text-zh").click()
+    expect(page.locator("#generate-model-status")).to_contain_text("text-zh")
+    for text in ("The dog", "春天", "A cat"):
+        prompt.fill(text)
+        page.wait_for_timeout(500)
+        expect(model).to_have_value(re.compile("text-zh"))
+    press(page, "generate-example-love")
+    expect(model).to_have_value(re.compile("text-en"))
+    prompt.fill("春天")
+    expect(model).to_have_value(re.compile("text-zh"))

@@ -175,17 +175,21 @@ def test_reload_comes_back_to_the_run(open_page) -> None:
     expect(status).to_contain_text("Stopped")
 
 
-def test_lost_connection_misses_nothing(open_page) -> None:
+def test_lost_connection_misses_nothing(open_page, runs, monkeypatch) -> None:
     """A page whose connections broke comes back to its run by itself, with all of its curve."""
+    # A busy machine takes longer than the tests' short grace to come back; that a page left for good frees its worker is
+    # a test of its own.
+    monkeypatch.setattr(runs, "_grace", 120.0)
     page = open_page()
     fill(page, "train-epochs", "3000")
     press(page, "train-start")
     status = page.locator("#train-status")
     expect(status).to_contain_text(re.compile(r"Epoch \d+ of 3000"))
+    before = page.evaluate(POINTS)
     page.evaluate("window.stop()")  # ends every stream of the page
     expect(page.locator(".toast-wrap")).to_contain_text("lost")
     expect(status).to_contain_text(re.compile(r"Epoch \d\d+ of 3000"))
-    page.wait_for_function(f"{POINTS} > 15")
+    page.wait_for_function(f"{POINTS} > {before + 15}")
     assert page.evaluate(CURVE)[0]["x"][0] == 0
     press(page, "train-stop")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bigmodel.checkpoints import Fetched, ModelInfo, Opening
@@ -37,6 +39,27 @@ def test_text_is_the_prompt_and_its_pieces() -> None:
     assert rivals[0] == ["rival 0", 0.12346, 0.23457]
     assert [value for _, value in cards["cards"]] == ["3", "123", "7", "6 / 512"]
     strict([text, cards])
+
+
+@pytest.mark.parametrize(
+    ("token", "signs"),
+    [
+        ("a b", []),
+        (" word", []),
+        (" ", ["␣", "space"]),
+        ("\n\n", ["↵↵", "newline × 2"]),
+        ("\t ", ["⇥␣", "tab, space"]),
+        ("\u200b", ["␢", "zero-width space"]),
+        ("\u200d", ["U+200D", "U+200D"]),
+        ("", ["∅", "nothing"]),
+    ],
+)
+def test_an_invisible_rival_has_a_sign_and_a_name(token: str, signs: list[str]) -> None:
+    """A token that shows nothing is told by a sign and, to who cannot see that, by its name; others stand as they are."""
+    assert generate.signs(token, "en") == signs
+    one = piece(1)
+    blank = replace(one, candidates=(replace(one.candidates[0], token=token), *one.candidates[1:]))
+    assert generate.row(blank, "en")[3][0] == [token, 0.12346, 0.23457, *signs]
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "failed"])
