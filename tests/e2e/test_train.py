@@ -177,7 +177,7 @@ def test_reload_comes_back_to_the_run(open_page) -> None:
 
 def test_lost_connection_misses_nothing(open_page, runs, monkeypatch) -> None:
     """A page whose connections broke comes back to its run by itself, with all of its curve."""
-    # A busy machine takes longer than the tests' short grace to come back; that a page left for good frees its worker is
+    # A busy machine takes longer than the short grace to come back; that a page left for good frees its worker is
     # a test of its own.
     monkeypatch.setattr(runs, "_grace", 120.0)
     page = open_page()

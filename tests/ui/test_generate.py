@@ -55,7 +55,7 @@ def test_text_is_the_prompt_and_its_pieces() -> None:
     ],
 )
 def test_an_invisible_rival_has_a_sign_and_a_name(token: str, signs: list[str]) -> None:
-    """A token that shows nothing is told by a sign and, to who cannot see that, by its name; others stand as they are."""
+    """A token that shows nothing is told by a sign and by its name; others stand as they are."""
     assert generate.signs(token, "en") == signs
     one = piece(1)
     blank = replace(one, candidates=(replace(one.candidates[0], token=token), *one.candidates[1:]))
