@@ -89,13 +89,7 @@ def build(page: Page, live: Live) -> None:
                     for name, model in EXAMPLES.items()
                 }
             menu = ModelMenu(page, live, "text", "text-en")
-            own = gr.Textbox("", visible="hidden")
-            menu.menu.input(None, [menu.menu], [own], js="name => name", api_visibility="private")
-            for button, model in examples.items():
-                outputs = [prompt, menu.menu, menu.chosen, own]
-                button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
-            asked, chosen = [prompt, menu.menu, own], [menu.menu, menu.chosen]
-            prompt.change(None, asked, chosen, js=FOLLOW, api_visibility="private")
+            _choose_by_language(prompt, menu, examples)
             form.field("temperature")
             form.field("max_new_tokens")
             form.field("seed")
@@ -127,6 +121,17 @@ def build(page: Page, live: Live) -> None:
         status=status_line,
         every=0.06,
     )
+
+
+def _choose_by_language(prompt: gr.Textbox, menu: ModelMenu, examples: dict[gr.Button, str]) -> None:
+    """Let the examples and the prompt change between the shipped models; `own` is what a hand has chosen."""
+    own = gr.Textbox("", visible="hidden")
+    menu.menu.input(None, [menu.menu], [own], js="name => name", api_visibility="private")
+    for button, model in examples.items():
+        outputs = [prompt, menu.menu, menu.chosen, own]
+        button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
+    asked, chosen = [prompt, menu.menu, own], [menu.menu, menu.chosen]
+    prompt.change(None, asked, chosen, js=FOLLOW, api_visibility="private")
 
 
 def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:
