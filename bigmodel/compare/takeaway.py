@@ -104,7 +104,7 @@ def sklearn_script(
     return "\n".join(
         (
             *_head("The race of learning rates once more, by scikit-learn alone.", missing),
-            *_imports(where),
+            *_imports(where, data),
             "",
             f"EPOCHS, SEEDS = {epochs}, {list(seeds)}",
             "SETTINGS = [",
@@ -146,7 +146,7 @@ def optuna_script(
         (
             *_head("The race's space of settings, searched by Optuna (pip install optuna scikit-learn).", missing),
             "import optuna",
-            *_imports(where),
+            *_imports(where, data),
             "",
             f"EPOCHS, SEEDS, TRIALS = {epochs}, {list(seeds)}, {max(10, len(entries))}",
             f"LOWEST, HIGHEST = {min(rates)!r}, {max(rates)!r}",
@@ -230,7 +230,19 @@ def _head(title: str, missing: set[str]) -> Iterator[str]:
     yield ""
 
 
-def _imports(where: Where) -> Iterator[str]:
+def encoded(data: Dataset) -> bool:
+    """Whether an encoder has read a column: its features lie beside a script as data.csv, for the encoder does not."""
+    return any(column["kind"] == "encoder" for column in data.recipe.get("columns", ()))
+
+
+def _imports(where: Where, data: Dataset) -> Iterator[str]:
+    if encoded(data):
+        yield "import numpy as np"
+        yield "import pandas as pd"
+        yield "from sklearn.exceptions import ConvergenceWarning"
+        yield "from sklearn.metrics import log_loss"
+        yield "from sklearn.neural_network import MLPClassifier"
+        return
     if where.table and not where.file:
         yield "import io"
         yield ""
@@ -256,6 +268,9 @@ def _imports(where: Where) -> Iterator[str]:
 def _data(where: Where, data: Dataset) -> Iterator[str]:
     """Lines that load the data, split it as the race did, and scale it by the training part."""
     config = where.config
+    if encoded(data):
+        yield from _ENCODED
+        return
     yield from _table(where, data) if where.table else _built_in(config)
     stratify = "None" if not where.table and config.dataset == "article" else "y[rows]"
     yield ""
@@ -271,6 +286,15 @@ def _data(where: Where, data: Dataset) -> Iterator[str]:
     else:
         yield "x = StandardScaler().fit(x[fit]).transform(x)"
     yield ""
+
+
+_ENCODED = (
+    "# data.csv holds the rows as the race saw them: split, read by the encoder, scaled by the training part.",
+    'frame = pd.read_csv("data.csv")  # lay the file beside this script',
+    'x, y = frame.iloc[:, 2:].to_numpy(), frame["class"].to_numpy()',
+    'fit, valid, test = (np.flatnonzero(frame["part"] == part) for part in ("train", "valid", "test"))',
+    "",
+)
 
 
 def _built_in(config: DatasetConfig) -> Iterator[str]:

@@ -18,6 +18,7 @@ from bigmodel.compare import CompareConfig, Entry, lines
 from bigmodel.compare.answer import answer
 from bigmodel.compare.takeaway import Where, as_csv, as_json, optuna_script, sklearn_script
 from bigmodel.datasets import DATASETS, DatasetConfig, load_dataset, read_table, table_dataset
+from bigmodel.ui.compare.takeaway import beside
 
 WHERE = Where(DatasetConfig(dataset="moons", rows=300))
 CONFIG = CompareConfig(
@@ -129,6 +130,25 @@ def test_sklearn_script_of_an_own_table_runs_beside_it(tmp_path):
         CONFIG, [Entry(0.1, "sgd", "constant")], [42], where, table_dataset(table, "answer", config), 2
     )
     assert "test accuracy" in play(script, tmp_path)
+
+
+def test_scripts_read_what_an_encoder_made_from_the_table_beside_them(race, tmp_path):
+    """The encoder is not there: the rows come from data.csv, in the parts and with the numbers of the race."""
+    recipe = {"target": "class", "columns": [{"column": "text", "kind": "encoder", "features": list("ab")}]}
+    data = replace(race.data, recipe=recipe)
+    where = Where(DatasetConfig(dataset="sentences_en", features="frozen"), "", "class")
+    assert list(beside(data)) == ["data.csv"]
+    assert not beside(race.data)
+    (tmp_path / "data.csv").write_text(beside(data)["data.csv"], encoding="utf-8")
+    script = sklearn_script(race.config, race.entries[:1], race.seeds[:1], where, data, 2)
+    keep = "\nnp.savez('parts', fit=x[fit], valid=x[valid], test=x[test], y=y[test])"
+    assert "test accuracy" in play(script + keep, tmp_path)
+    parts = np.load(tmp_path / "parts.npz")
+    assert parts["fit"] == pytest.approx(race.data.train.x, abs=1e-6)
+    assert parts["valid"] == pytest.approx(race.data.valid.x, abs=1e-6)
+    assert parts["test"] == pytest.approx(race.data.test.x, abs=1e-6)
+    assert parts["y"].tolist() == race.data.test.y.tolist()
+    compile(optuna_script(race.config, race.entries[:1], race.seeds[:1], where, data, 2), "script", "exec")
 
 
 def test_scripts_say_what_scikit_learn_has_not():

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from bigmodel.compare.takeaway import Where, as_csv, as_json, optuna_script, sklearn_script
+from bigmodel.compare.takeaway import Where, as_csv, as_json, encoded, optuna_script, sklearn_script
+from bigmodel.errors import BigModelError
 from bigmodel.runs import Shelf
 from bigmodel.ui.compare import finders
 from bigmodel.ui.compare.seen import Seen, see
 from bigmodel.ui.parcel import PICTURE, packed, parcel
 from bigmodel.ui.widgets import number_cards
-from bigmodel.ui.words import say
+from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:
     from bigmodel.compare.race import Race
@@ -65,7 +66,10 @@ def _connect(page: Page, live: Live, name: str, button: gr.Button, goods: gr.HTM
     def press(visitor: str, language: str, request: gr.Request) -> Any:
         run = live.run("compare", visitor, request)
         seen = see(run.snapshot()) if run else None
-        return made(name, run.shelf, seen, language) if run and seen and "race" in run.shelf else gr.skip()
+        try:
+            return made(name, run.shelf, seen, language) if run and seen and "race" in run.shelf else gr.skip()
+        except BigModelError as error:
+            raise gr.Error(word(error, language), print_exception=False) from None
 
     button.click(press, [page.visitor, page.language], [goods], **_QUIET)
 
@@ -94,7 +98,18 @@ def made(name: str, shelf: Shelf, seen: Seen, language: str) -> dict[str, Any]:
     entries = [trial.entry for trial in seen.trials]
     epochs = max(1, seen.rounds[-1].number)
     data = shelf["data"]
-    return packed(FILES[name], script(config, entries, seeds, where(shelf["source"], data), data, epochs))
+    text = script(config, entries, seeds, where(shelf["source"], data), data, epochs)
+    return packed(FILES[name], text, beside=beside(data))
+
+
+def beside(data: Dataset) -> dict[str, str]:
+    """What a script needs beside it: the rows that an encoder has read. RunError where they are too many."""
+    from bigmodel.export.data import check, table
+
+    if not encoded(data):
+        return {}
+    check(data)
+    return {"data.csv": table(data)}
 
 
 def where(source: Source, data: Dataset) -> Where:
