@@ -143,6 +143,11 @@ class Run:
         return self._version
 
     @property
+    def state(self) -> State:
+        """What it is doing, without a snapshot."""
+        return self._state
+
+    @property
     def place(self) -> int:
         """The place in the queue, 0 when it does not wait. It moves without a change of the run itself."""
         return self._lobby.place(self) if self._state == "waiting" else 0

@@ -8,6 +8,7 @@ language, follows anew.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from bigmodel.ui.widgets import Page
 from bigmodel.ui.words import say, word
 
 View = Callable[[Snapshot | None, str], Sequence[Any]]
+
+GLANCE = 0.03
+"""Seconds between two looks at whether a run has changed its state."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,14 @@ class Live:
         page = self.page
         everything = controls.outputs + outputs
 
-        def frame(snapshot: Snapshot | None, language: str) -> list[Any]:
-            return [*shown(controls, snapshot, language, status), *view(snapshot, language)]
+        def head(snapshot: Snapshot | None, language: str) -> list[Any]:
+            return shown(controls, snapshot, language, status)
 
         async def follow(visitor: str, language: str, request: gr.Request) -> AsyncGenerator[list[Any], None]:
             # Closed at once when the page goes away, not when the garbage is collected.
-            async with aclosing(self._follow(kind, visitor, language, request, frame, every)) as frames:
-                async for drawn in frames:
-                    yield drawn
+            async with aclosing(self._follow(kind, visitor, language, request, head, view, every)) as frames:
+                async for status_and_buttons, drawn in frames:
+                    yield [*status_and_buttons, *(drawn or [gr.skip() for _ in outputs])]
 
         async def begin(
             visitor: str, language: str, request: gr.Request, *values: Any
@@ -148,14 +152,16 @@ class Live:
             )
 
     async def _follow(
-        self, kind: str, visitor: str, language: str, request: gr.Request, frame: Any, every: float
-    ) -> AsyncGenerator[list[Any], None]:
+        self, kind: str, visitor: str, language: str, request: gr.Request, head: View, view: View, every: float
+    ) -> AsyncGenerator[tuple[Sequence[Any], Sequence[Any]], None]:
+        """Status and buttons with the view beside them. When the state changes they come alone, without a view: what a
+        button did is told at once, not after the charts."""
         # One follower a page and tab: the newest one, in the newest language.
         place, me = (str(request.session_hash), kind), object()
         self._latest[place] = me
         # The first look may be one into the file of kept runs.
         run = await asyncio.to_thread(self.runs.recall, owner_of(visitor, request), kind)
-        seen = (-1, 0)
+        seen, told = (-1, 0), run.state if run else None
         last: list[Any] = []
         try:
             while self._latest.get(place) is me:
@@ -164,15 +170,23 @@ class Live:
                 if now != seen:
                     seen = now
                     # Drawing takes milliseconds of Python: on a worker thread, so that other pages' events go on.
-                    drawn = await asyncio.to_thread(_draw, run, frame, language)
+                    drawing = asyncio.ensure_future(asyncio.to_thread(_draw, run, view, language))
+                    while not drawing.done():
+                        if run is not None and run.state != told:
+                            told = run.state
+                            yield head(run.snapshot(), language), []
+                        await asyncio.wait({drawing}, timeout=GLANCE)
+                    drawn, above = drawing.result(), head(run.snapshot() if run else None, language)
                     between = emptied(last, drawn)
                     if between is not None:
-                        yield between
-                    yield drawn
+                        yield above, between
+                    yield above, drawn
                     last = drawn
                 if run is None or (run.over and run.version == seen[0]):
                     break
-                await asyncio.sleep(every)
+                rest = time.monotonic() + every
+                while time.monotonic() < rest and (run is None or run.state == told):
+                    await asyncio.sleep(min(GLANCE, every))
         finally:
             if self._latest.get(place) is me:
                 del self._latest[place]
@@ -240,9 +254,8 @@ def owner_of(visitor: str, request: gr.Request) -> str:
     return visitor[:96] if visitor else f"page {request.session_hash}"
 
 
-def _draw(run: Run | None, frame: Any, language: str) -> list[Any]:
-    drawn: list[Any] = frame(run.snapshot() if run else None, language)
-    return drawn
+def _draw(run: Run | None, view: View, language: str) -> list[Any]:
+    return list(view(run.snapshot() if run else None, language))
 
 
 def emptied(before: Sequence[Any], after: Sequence[Any]) -> list[Any] | None:

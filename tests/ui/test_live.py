@@ -26,15 +26,15 @@ EVERY = 0.02
 class Tab:
     """A page with one tab: `press` is its start button, `follow` its load, each for the page of one session."""
 
-    def __init__(self, runs: Runs, prepare: Callable[..., Start]) -> None:
+    def __init__(self, runs: Runs, prepare: Callable[..., Start], drawn_by: Any = None) -> None:
         with gr.Blocks(analytics_enabled=False) as blocks:
             page = Page()
             self.live = Live(runs, page)
             self.controls = Controls(status_bar(), gr.Button(), gr.Button(), gr.Button())
             box, out = gr.Textbox(), gr.Textbox()
             self.live.connect(
-                "train", self.controls, prepare, [box], view, [out], status=lambda s, _: (f"at {s.events[-1]}", 0.5),
-                every=EVERY,
+                "train", self.controls, prepare, [box], drawn_by or view, [out],
+                status=lambda s, _: (f"at {s.events[-1]}", 0.5), every=EVERY,
             )  # fmt: skip
             self.live.attach(blocks.load(lambda: None))
         self._handlers = {fn.fn.__name__: fn.fn for fn in blocks.fns.values()}
@@ -141,7 +141,37 @@ def test_nothing_is_drawn_while_nothing_changes(runs: Runs) -> None:
             await asyncio.wait_for(count(), 0.3)
         return len(more)
 
-    assert within(20, story()) <= 1
+    assert within(20, story()) <= 2  # the paused picture itself, emptied and full, after its status
+
+
+def test_a_stop_is_told_before_the_charts_are_drawn(runs: Runs) -> None:
+    """Stopped in the middle of a slow drawing, the next frame says so, and what is drawn comes after it."""
+    drawing, go_on = threading.Event(), threading.Event()
+
+    def slow(snapshot: Snapshot | None, language: str) -> list[Any]:
+        if snapshot is not None and len(snapshot.events) > 2:
+            drawing.set()
+            assert go_on.wait(10)
+        return view(snapshot, language)
+
+    async def story() -> None:
+        tab = Tab(runs, lambda language, value: counting(10_000, 0.002), slow)
+        frames = tab.press("ann", "s1")
+        ahead = asyncio.ensure_future(anext(frames))
+        while not drawing.is_set():
+            if ahead.done():
+                ahead = asyncio.ensure_future(anext(frames))
+            await asyncio.sleep(0.005)
+        tab.stop("ann", "s1")
+        while (frame := await ahead)[0]["state"] != "stopped":
+            ahead = asyncio.ensure_future(anext(frames))
+        assert frame[0]["text"].startswith(say("live.stopped"))
+        assert frame[2]["interactive"] is False
+        assert frame[-1] == gr.skip()
+        go_on.set()
+        assert (await drain(frames))[-1][-1] != gr.skip()
+
+    within(20, story())
 
 
 def test_newest_follower_wins(runs: Runs) -> None:
