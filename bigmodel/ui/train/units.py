@@ -68,7 +68,8 @@ function draw() {
 }
 function schedule() { if (!asked) { asked = true; requestAnimationFrame(draw); } }
 watch('value', schedule);
-new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; if (seen) schedule(); }).observe(element);
+// Of several changes at once (a quick scroll) the last one counts.
+new IntersectionObserver(entries => { seen = entries.at(-1).isIntersecting; if (seen) schedule(); }).observe(element);
 """
 
 
