@@ -73,7 +73,7 @@ def finder_votes(cases: Sequence[CaseRow], words: Words) -> go.Figure:
         "gridcolor": FAINT, "zeroline": False, "automargin": True, "tickfont": {"size": 12},
     }  # fmt: skip
     # Every second decade of many: on a phone the others would collide.
-    axis: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 2 if span[1] - span[0] > 6 else 1}
+    axis: dict[str, Any] = {"type": "log", "tickformat": "~g", "dtick": 2 if span[1] - span[0] > 6 else 1}
     if cases:
         axis |= {"anchor": "y2", "range": span}
     return draw(

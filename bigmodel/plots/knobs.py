@@ -240,7 +240,7 @@ def halving(lines: Sequence[Mapping[int, float]], halved: HalvedRow | None, word
         words["epoch"],
         words["valid_loss"],
         traces,
-        yaxis={"type": "log"},
+        yaxis={"type": "log", "tickformat": "~g"},
         waiting=((0, 10), (-2, 0)),
         legend=LEGEND,
         meta={"caption": words["halving.caption"], "note": note},

@@ -24,7 +24,9 @@ MOST_ROWS = 200
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
     """The table; a press on a line chooses its entry."""
-    table = gr.Dataframe(headers=headers((), "en"), interactive=False, elem_id="compare-table", max_height=520)
+    table = gr.Dataframe(
+        headers=headers((), "en"), interactive=False, wrap=True, elem_id="compare-table", max_height=520
+    )
     page.says(table, lambda language: {"headers": headers((), language)})
     chooses(page, live, table, on_place)
     return [table]
