@@ -15,7 +15,6 @@ code 2.
 from __future__ import annotations
 
 import argparse
-import base64
 import importlib
 import json
 import math
@@ -25,7 +24,7 @@ import runpy
 import sys
 import typing
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,6 +33,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bigmodel.config import feature
 from bigmodel.errors import BigModelError
+from bigmodel.jsonable import jsonable
 from bigmodel.ui.words import LANGUAGES, dictionary, say, word
 
 RECIPES = {
@@ -164,8 +164,8 @@ def read_config(parsed: argparse.Namespace, config: type, **others: Any) -> Any:
 def as_json(event: Any) -> str:
     """One line: "event" first, then the event's own fields; NaN and infinities are null, bytes are base64."""
     if isinstance(event, Result):
-        return json.dumps({"event": "result", **_plain(event.values)}, ensure_ascii=False)
-    return json.dumps({"event": _snake(event), **_plain(asdict(event))}, ensure_ascii=False)
+        return json.dumps({"event": "result", **jsonable(event.values)}, ensure_ascii=False)
+    return json.dumps({"event": _snake(event), **jsonable(asdict(event))}, ensure_ascii=False)
 
 
 def as_text(command: str, event: Any, language: str) -> str:
@@ -179,7 +179,7 @@ def as_text(command: str, event: Any, language: str) -> str:
     key = f"cli.{command}.{name}"
     template = dictionary(language).get(key)
     # Not say(): an event may have a field called language.
-    text = template.format_map(values) if template else json.dumps(_plain(values), ensure_ascii=False)
+    text = template.format_map(values) if template else json.dumps(jsonable(values), ensure_ascii=False)
     return text if name in INLINE else text + "\n"
 
 
@@ -192,18 +192,6 @@ def _numbers(value: Any) -> Any:
 
 def _snake(event: Any) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return _plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 # ---- jobs ----------------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bigmodel.compare.answer import Answer
 from bigmodel.compare.entries import settings
 from bigmodel.datasets import DRAWN, SENTENCES, Dataset, DatasetConfig, drawn
 from bigmodel.datasets.texts import LENGTH
+from bigmodel.jsonable import jsonable
 
 SOLVERS = {"sgd": "sgd", "adam": "adam", "adamw": "adam"}
 ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}
@@ -73,20 +74,7 @@ def _cell(value: float) -> str:
 
 def as_json(**parts: Any) -> str:
     """All of a race: what is no finite number is null."""
-    return json.dumps(plain(parts), ensure_ascii=False, indent=1, allow_nan=False)
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses, tuples and numbers as JSON takes them."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return json.dumps(jsonable(parts), ensure_ascii=False, indent=1, allow_nan=False)
 
 
 # ---- scripts -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bigmodel.export import paper
 from bigmodel.export.command import written
 from bigmodel.export.tables import by_class
+from bigmodel.jsonable import jsonable
 from bigmodel.metrics import Scores, numbers_of
 
 if TYPE_CHECKING:
@@ -77,18 +78,10 @@ def numbers(training: Training, account: Account) -> str:
         "epochs": [{f: getattr(e, f) for f in _CURVE} for e in account.epochs],
         "judged": [{"part": j.part, "epoch": j.number, **asdict(j.scores)} for j in account.judged],
     }
-    return json.dumps(_plain(told), ensure_ascii=False, allow_nan=False)
+    return json.dumps(jsonable(told), ensure_ascii=False, allow_nan=False)
 
 
 _CURVE = ("number", "step", "seconds", "rate", "train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # ---- the parts -----------------------------------------------------------------------------------------------------

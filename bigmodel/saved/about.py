@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bigmodel.errors import BigModelError, ConfigError, ModelError
+from bigmodel.jsonable import jsonable
 from bigmodel.networks.shape import Shape
 from bigmodel.saved import Model
 
@@ -61,16 +62,7 @@ def written(model: Model) -> bytes:
         "source": model.source,
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "safetensors", "scikit-learn")},
     }
-    return json.dumps(_plain(found), ensure_ascii=False, indent=1, allow_nan=False).encode()
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(jsonable(found), ensure_ascii=False, indent=1, allow_nan=False).encode()
 
 
 def read(content: bytes) -> About:

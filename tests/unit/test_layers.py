@@ -17,6 +17,7 @@ JOBS = ("train", "predict", "compare", "generate", "transcribe")
 LEAVES = (
     "errors",
     "config",
+    "jsonable",
     "datasets",
     "lexicon",
     "networks",
