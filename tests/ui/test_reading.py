@@ -17,7 +17,7 @@ from bigmodel.train import Epoch, TrainConfig
 from bigmodel.train.baselines import Baseline
 from bigmodel.ui import train
 from bigmodel.ui.data import Source, encoders, loading_line
-from bigmodel.ui.train import coach, judge, plane, steer, takeaway
+from bigmodel.ui.train import coach, judge, plane, predict, steer, takeaway
 from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.words import LANGUAGES, say
 from tests import hub as hubs
@@ -80,6 +80,18 @@ def test_panels_that_need_a_stack_say_that_they_do_not_apply(language: str) -> N
     (advice,) = coach.view(run, language)
     assert (advice["items"], advice["calm"]) == ([], say("coach.tuned", language))
     strict(train.view(run, language))
+
+
+def test_buttons_that_would_only_refuse_are_not_offered() -> None:
+    """A fine-tuning gives its curve, report and scores, but no fork, script, notebook or saved network."""
+    events = (*epochs(3), judged())
+    for first, offered in ((setup(), True), (TUNED, False)):
+        run = snapshot(first, *events, state="done")
+        assert steer.view(run, "en")[2]["interactive"] is offered
+        assert predict.view(run, "en")[0]["interactive"] is offered
+        files = dict(zip(takeaway.FILES, takeaway.view(run, "en"), strict=True))
+        able = {name for name, update in files.items() if update["interactive"]}
+        assert able == (set(files) if offered else set(files) - {"script", "notebook"})
 
 
 def test_a_fine_tuning_is_watched_and_judged_like_every_training(ended: tuple[dict[str, Any], list[Any]]) -> None:

@@ -14,7 +14,7 @@ from bigmodel.train import Epoch
 from bigmodel.train.coach import Diagnosis, Mend, diagnose
 from bigmodel.ui.data import Source
 from bigmodel.ui.train.earlier import shown
-from bigmodel.ui.train.setup import Setup, settings, standing
+from bigmodel.ui.train.setup import Setup, settings, standing, tuned
 from bigmodel.ui.train.steer import QUIET, branch
 from bigmodel.ui.words import say, word
 
@@ -111,8 +111,7 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     over = snapshot is not None and snapshot.state in ENDED
     epochs = [event for event in snapshot.events if isinstance(event, Epoch)] if snapshot else []
     calm = "" if found else say("coach.waiting", language)
-    setup = next((event for event in snapshot.events if isinstance(event, Setup)), None) if snapshot else None
-    if setup is not None and setup.plane is None:
+    if snapshot is not None and tuned(snapshot.events):
         return [{"title": say("coach.title", language), "calm": say("coach.tuned", language), "items": [], "turn": 0}]
     if not found and over and len(epochs) > 1:
         said = {"train": epochs[-1].train_loss, "valid": epochs[-1].valid_loss}

@@ -26,7 +26,7 @@ from bigmodel.ui.train.dropped import predicted as predicted_rows
 from bigmodel.ui.train.judge import QUIET, told
 from bigmodel.ui.train.listing import listing
 from bigmodel.ui.train.rowform import row_form
-from bigmodel.ui.train.setup import Setup
+from bigmodel.ui.train.setup import Setup, tuned
 from bigmodel.ui.train.using import Use, bars, cells_from, example, form_of, in_use, predicted
 from bigmodel.ui.train.using import told as which
 from bigmodel.ui.widgets import number_cards
@@ -99,7 +99,7 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     over = snapshot.state in ENDED
     past = snapshot.past.number if snapshot.past else "now"
     pace = f"{last.number} ended" if over else str(int(snapshot.seconds))
-    return [gr.update(interactive=True), f"{zlib.crc32(repr(setup).encode()):08x} {past} {pace}"]
+    return [gr.update(interactive=not tuned(snapshot.events)), f"{zlib.crc32(repr(setup).encode()):08x} {past} {pace}"]
 
 
 # ---- the row -------------------------------------------------------------------------------------------------------

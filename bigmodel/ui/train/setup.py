@@ -33,6 +33,11 @@ class Setup:
     config: TrainConfig = field(default_factory=TrainConfig)
 
 
+def tuned(events: Sequence[Any]) -> bool:
+    """Whether a run fine-tunes an encoder: what belongs to networks that start from nothing cannot be done with it."""
+    return any(isinstance(event, Setup) and event.plane is None for event in events)
+
+
 def settings(events: Sequence[Any]) -> TrainConfig | None:
     """The recipe of a run by its events: its settings, with the changes made on the way."""
     setup = next((event for event in events if isinstance(event, Setup)), None)

@@ -17,7 +17,7 @@ from bigmodel.train.baselines import Baseline
 from bigmodel.train.coach import Leak
 from bigmodel.train.fork import Origin, forked
 from bigmodel.ui.train.past import epoch_at, look_back, mark_words
-from bigmodel.ui.train.setup import settings, standing
+from bigmodel.ui.train.setup import settings, standing, tuned
 from bigmodel.ui.train.timebar import time_bar
 from bigmodel.ui.widgets import written
 from bigmodel.ui.words import say, word
@@ -106,7 +106,7 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     state = snapshot.state if snapshot else "idle"
     busy = state in ("waiting", "running", "paused")
     events = snapshot.events if snapshot else ()
-    can_fork = any(isinstance(event, Epoch) for event in events)
+    can_fork = any(isinstance(event, Epoch) for event in events) and not tuned(events)
     buttons = [gr.update(interactive=busy), gr.update(interactive=busy), gr.update(interactive=can_fork)]
     config, whole = standing(events), settings(events)
     told = ""
