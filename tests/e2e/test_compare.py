@@ -91,8 +91,9 @@ def test_two_knobs_are_mapped_filtered_and_taken_away(open_page, tmp_path) -> No
     )
     press(page, "compare-start")
     expect(page.locator("#compare-ensemble .cards > div")).to_have_count(4)
-    votes = page.evaluate("document.querySelector('#compare-votes .chart-plot').layout.yaxis2.ticktext")
-    assert len(votes) == 7
+    page.wait_for_function(
+        "document.querySelector('#compare-votes .chart-plot')?.layout?.yaxis2?.ticktext?.length === 7"
+    )
     # The address has changed with the start; what the charts refer to must not lie at the old one.
     expect(page.locator("#compare-map .heatmaplayer image").first).to_be_attached()
     assert page.evaluate(
@@ -130,13 +131,13 @@ def test_digits_race_thirty_two_rates_over_four_starts(open_page) -> None:
     page.locator("#compare-pace").get_by_text("full speed", exact=True).click()
     press(page, "compare-start")
     expect(page.locator("#compare-status")).to_contain_text("Epoch 20 of 20")
-    curves = page.evaluate("document.querySelector('#compare-curves .chart-plot').data")
-    assert len(curves) == 32
-    assert {len(curve["x"]) for curve in curves} == {21}
+    curves = "document.querySelector('#compare-curves .chart-plot').data"
+    page.wait_for_function(f"{curves}.length === 32 && {curves}.every(curve => curve.x.length === 21)")
     expect(page.locator("#compare-tiles .tile-grid > div")).to_have_count(32)
     expect(page.locator("#compare-answer .cards b")).to_have_count(5)
     expect(page.locator("#compare-answer")).to_contain_text("sealed test rows")
-    axis = page.evaluate("document.querySelector('#compare-axis .chart-plot').data")
-    assert len(axis[0]["error_y"]["array"]) == 32
+    page.wait_for_function(
+        "document.querySelector('#compare-axis .chart-plot')?.data?.[0].error_y?.array.length === 32"
+    )
     best = float(page.locator("#compare-answer .cards b").first.inner_text())
     assert 0.0005 < best < 0.02

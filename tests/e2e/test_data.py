@@ -92,6 +92,7 @@ def test_two_clouds_are_drawn_and_told_apart(open_page) -> None:
     press(page, "train-start")
     expect(page.locator("#train-status")).to_contain_text("Epoch 40 of 40")
     assert float(page.locator("#train-scores .cards b").first.inner_text()) > 0.9
+    page.wait_for_function("document.querySelector('#train-boundary .chart-plot')?.data?.length >= 3")
     names = page.evaluate("document.querySelector('#train-boundary .chart-plot').data.map(trace => trace.name)")
     assert names[-2:] == ["A", "B"]
     drawn = said.inner_text()

@@ -38,7 +38,7 @@ def test_starts_in_the_browsers_language(open_page) -> None:
     """A Chinese browser gets a Chinese page at once; a link may ask for a language."""
     page = open_page(locale="zh-CN")
     expect(page.locator("#train-start")).to_have_text("开始训练")
-    assert page.evaluate("document.documentElement.lang") == "zh"
+    page.wait_for_function("document.documentElement.lang === 'zh'")
     page = open_page(locale="zh-CN", path="?lang=en")
     expect(page.locator("#train-start")).to_have_text("Train")
 
@@ -63,7 +63,7 @@ def test_fits_a_phone(open_page, tab: str) -> None:
     page.get_by_role("tab", name=tab).click()
     button = page.locator(f"#{tab.lower()}-start")
     expect(button).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
     assert button.bounding_box()["y"] < 844
 
 

@@ -31,6 +31,7 @@ def test_script_notebook_report_and_pictures_are_taken(open_page, browser, tmp_p
     expect(page.locator("#train-marks .chart-plot .scatterlayer path").first).to_be_visible()
     script = taken(page, "#train-take-script", tmp_path)
     printed = subprocess.run([sys.executable, "-I", str(script)], capture_output=True, text=True, check=True).stdout
+    page.wait_for_function("document.querySelector('#train-loss-curve .chart-plot').data[0].y.length === 5")
     curve = page.evaluate("document.querySelector('#train-loss-curve .chart-plot').data[0].y")
     assert [float(line.split(",")[1]) for line in printed.splitlines()[1:]] == pytest.approx(curve, abs=1e-4)
     assert json.loads(taken(page, "#train-take-notebook", tmp_path).read_text(encoding="utf-8"))["nbformat"] == 4

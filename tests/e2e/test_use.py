@@ -28,7 +28,7 @@ def test_a_saved_network_predicts_a_row_and_a_file(open_page, tmp_path: Path) ->
     page.locator("#train-use-example").click()
     form.locator("input[type=number]").nth(2).fill("60")
     expect(bars).not_to_contain_text("In truth it is")
-    assert bars.inner_text() != before
+    expect(bars).not_to_have_text(before)
     with page.expect_download() as download:
         page.locator("#train-use-save").click()
     path = tmp_path / download.value.suggested_filename
