@@ -252,9 +252,10 @@ def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     if parsed.export:
         check(data)
     if parsed.save:
-        saved(data)
         check_place(Path(parsed.save))
     stack = network_for(config, data)
+    if parsed.save:
+        saved(stack)
     epochs: list[Epoch] = []
     events = finetune(config, stack, data) if isinstance(stack, Tuned) else train(config, stack, data)
     for event in _until_interrupted(events):

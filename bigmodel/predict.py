@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bigmodel.datasets import Reading, drain
+from bigmodel.datasets.encoders import opened
 from bigmodel.datasets.prepare import HUGE, days, number, prepare, words
 from bigmodel.errors import BigModelError, DataError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from bigmodel.networks import Stack
     from bigmodel.saved import Model
+    from bigmodel.train.finetune import Tuned
 
 SLICE = 0.1
 """Seconds of work between two events."""
@@ -101,14 +103,17 @@ class Measured:
     high: float
 
 
-def predicting(model: Model, rows: pd.DataFrame) -> Generator[Reading, None, Predictions]:
-    """Predict rows that have the columns of the model, slice by slice. DataError where a column is missing."""
+def predicting(model: Model, rows: pd.DataFrame) -> Generator[Any, None, Predictions]:
+    """Predict rows that have the columns of the model, slice by slice. DataError where a column is missing, ModelError
+    where a frozen encoder that it names is not to be had; while that comes there are its events."""
     from bigmodel.networks import Stack
 
     if not len(rows):
         raise DataError("predict.no_rows")
+    for name in model.encoders if isinstance(model.stack, Stack) else ():
+        yield from opened(name)
     # A stack of its own: its layers remember what passes through, and others may look at the same network.
-    stack = Stack.of(model.stack.picture())
+    stack = Stack.of(model.stack.picture()) if isinstance(model.stack, Stack) else model.stack
     found: list[tuple[np.ndarray, ...]] = []
     filled: list[tuple[str, ...]] = []
     unknown: list[tuple[str, ...]] = []
@@ -128,17 +133,21 @@ def predicting(model: Model, rows: pd.DataFrame) -> Generator[Reading, None, Pre
     return Predictions(model.classes, p, low, high, tuple(filled), tuple(unknown))
 
 
-def _predicted(model: Model, stack: Stack, rows: pd.DataFrame) -> tuple[np.ndarray, ...]:
+def _predicted(model: Model, stack: Stack | Tuned, rows: pd.DataFrame) -> tuple[np.ndarray, ...]:
     """The mean, lowest and highest probability (rows, classes) of some rows."""
     import torch
 
-    from bigmodel.networks import predict, threads
+    from bigmodel.networks import Stack, predict, threads
 
     try:
+        if not isinstance(stack, Stack):
+            p = drain(stack.probabilities(prepare(model.recipe, rows, stack.encoder)))
+            return p.mean(0), p.min(0), p.max(0)
         x = prepare(model.recipe, rows)
     except BigModelError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError):  # a stranger's recipe of a kind that is not checked
+    except (AttributeError, KeyError, IndexError, RuntimeError, TypeError, ValueError):
+        # A stranger's recipe, or an encoder, of a kind that is not checked.
         raise DataError("predict.recipe") from None
     with threads(1):
         p = predict(stack, torch.from_numpy(x)).numpy()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -165,6 +166,21 @@ def _check_memory(name: str, folder: Path) -> None:
     needed, free = 4 * numbers(folder), free_memory()
     if free is not None and needed > free:
         raise ModelError("model.memory", name=name, needed=round(needed / 1e6), free=round(free / 1e6))
+
+
+@contextmanager
+def exclusively() -> Iterator[None]:
+    """While it lasts nobody else imports transformers or opens a model."""
+    with _reading:
+        yield
+
+
+def open_encoder(name: str, folder: Path) -> Encoder:
+    """The encoder in a folder, checked like every other but not kept: whoever opens it owns it."""
+    check_task(name, folder, "encoder")
+    with _reading:
+        _check_memory(name, folder)
+        return _encoder(name, folder)
 
 
 def _text(name: str, folder: Path) -> TextModel:

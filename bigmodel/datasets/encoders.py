@@ -167,7 +167,7 @@ def encoded(entry: Mapping[str, Any], cells: pd.Series[Any]) -> np.ndarray:
     return found
 
 
-def spelled(entry: Mapping[str, Any], cells: pd.Series[Any]) -> np.ndarray:
-    """Texts → (rows, tokens) by an entry of kind "tokens"."""
-    encoder = drain(opened(entry["encoder"]))
+def spelled(entry: Mapping[str, Any], cells: pd.Series[Any], speller: Encoder | None = None) -> np.ndarray:
+    """Texts → (rows, tokens) by an entry of kind "tokens", with its encoder's tokenizer or another's."""
+    encoder = speller or drain(opened(entry["encoder"]))
     return table_of(drain(tokens(encoder, plain(cells), entry["tokens"])), entry["tokens"])

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,16 +33,19 @@ from bigmodel.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bigmodel.checkpoints import Encoder
+
 HUGE = 1e30
 """Larger values cannot be scaled and count as infinite."""
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
 DATE = re.compile(r"\d{1,4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,4}日?([ T]\d{1,2}:\d{2}.*)?")
 
 
-def prepare(recipe: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
+def prepare(recipe: Mapping[str, Any], rows: pd.DataFrame, speller: Encoder | None = None) -> np.ndarray:
     """Rows with the columns of the recipe, as a person writes them → float32 (rows, features), standardised.
 
-    Cells may be numbers or text, missing ones None, NaN or "". DataError where a whole column is missing.
+    Cells may be numbers or text, missing ones None, NaN or "". DataError where a whole column is missing. Text becomes
+    token numbers by the `speller` of a fine-tuned network, or by the encoder that the recipe names.
     """
     missing = [entry["column"] for entry in recipe["columns"] if entry["column"] not in rows.columns]
     if missing:
@@ -49,7 +53,7 @@ def prepare(recipe: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
     from bigmodel.datasets.encoders import encoded, spelled
 
     makers = {"number": _scaled, "date": _scaled, "category": _one_hot, "text": weighed}
-    makers |= {"encoder": encoded, "tokens": spelled}
+    makers |= {"encoder": encoded, "tokens": partial(spelled, speller=speller)}
     out = np.zeros((len(rows), sum(len(entry["features"]) for entry in recipe["columns"])), np.float32)
     place = 0
     for entry in recipe["columns"]:

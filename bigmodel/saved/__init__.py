@@ -6,6 +6,9 @@
     network.py           that file, for whoever loads the weights without this lab; never run from here
     README.md            what it is, and how to do that
 
+Of a fine-tuning model.safetensors holds the head; the encoder lies beside it as a folder that transformers opens, with
+its weights as safetensors, its config and its tokenizer (see `tuned.py`); there is no network.py.
+
 `archive.py` is about the ZIP, `about.py` about the JSON, `card.py` about the README. What is read is a stranger's: its
 size is limited before it is unpacked, only safetensors are weights, and every number is checked against the shape that
 the JSON tells. Whatever is wrong is one ModelError.
@@ -25,9 +28,12 @@ if TYPE_CHECKING:
     from bigmodel.datasets import Dataset, DatasetConfig
     from bigmodel.metrics import Scores
     from bigmodel.networks import Stack
+    from bigmodel.networks.shape import Shape
+    from bigmodel.saved.about import About
     from bigmodel.train import Setting
+    from bigmodel.train.finetune import Tuned
 
-__all__ = ["Model", "dump", "load", "marks_of", "model_of", "save"]
+__all__ = ["Model", "check", "dump", "load", "marks_of", "model_of", "save"]
 
 WEIGHTS = "model.safetensors"
 
@@ -36,12 +42,12 @@ WEIGHTS = "model.safetensors"
 class Model:
     """A trained network with all that it takes to use it.
 
-    `stack` holds its members, one a seed; `recipe` turns rows into what they read (see `datasets/prepare.py`). `image`
+    `stack` holds its members, one a seed, or is a fine-tuned encoder; `recipe` turns rows into what they read (see `datasets/prepare.py`). `image`
     is (height, width) where the columns are the dots of a picture. `setting` is what it was trained with, `source` the
     settings of a built-in data set (empty for an own table or a drawing), `scores` its marks by the part they are of.
     """
 
-    stack: Stack
+    stack: Stack | Tuned
     classes: tuple[str, ...]
     recipe: Mapping[str, Any]
     epochs: int
@@ -56,6 +62,11 @@ class Model:
         return tuple(self.stack.seeds[k] for k in self.stack.seed_of.tolist())
 
     @property
+    def encoders(self) -> tuple[str, ...]:
+        """The pre-trained models that read its columns of text, by name."""
+        return tuple(dict.fromkeys(entry["encoder"] for entry in self.recipe["columns"] if "encoder" in entry))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """What a row must have."""
         return tuple(entry["column"] for entry in self.recipe["columns"])
@@ -64,14 +75,13 @@ class Model:
 def model_of(
     config: Setting,
     data: Dataset,
-    stack: Stack,
+    stack: Stack | Tuned,
     epochs: int,
     *,
     source: DatasetConfig | None = None,
     scores: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> Model:
     """The network of a training as it stands; the members that diverged are left behind. ModelError without any."""
-    check(data)
     if not stack.alive:
         raise ModelError("saved.diverged")
     # A drawing is data: like an own table it stays behind.
@@ -88,10 +98,13 @@ def model_of(
     )
 
 
-def check(data: Dataset) -> None:
-    """ModelError for what cannot be saved: a fine-tuned encoder is no network of ours."""
-    if data.tuned:
-        raise ModelError("saved.tuned")
+def check(stack: Stack | Tuned) -> None:
+    """ModelError for what cannot be saved once it is trained: too large an encoder."""
+    from bigmodel.networks import Stack
+    from bigmodel.saved.tuned import check_size
+
+    if not isinstance(stack, Stack):
+        check_size(stack)
 
 
 def marks_of(scores: Scores, epoch: int) -> dict[str, float | None]:
@@ -104,17 +117,26 @@ def marks_of(scores: Scores, epoch: int) -> dict[str, float | None]:
 
 def dump(model: Model) -> bytes:
     """The ZIP of a network. ModelError where it is larger than what is read back."""
-    from safetensors.torch import save as packed
-
-    from bigmodel.networks import export, plain
-    from bigmodel.saved import about, archive, card
+    from bigmodel.networks import Stack
+    from bigmodel.saved import about, archive, card, tuned
 
     files = {"model.json": about.written(model), "README.md": card.written(model).encode()}
-    files["network.py"] = Path(plain.__file__).read_bytes()
-    for place, name in enumerate(_names(model.seeds)):
-        tensors = export(model.stack, place).state_dict()
-        files[name] = packed({key: tensor.contiguous() for key, tensor in tensors.items()})
+    files |= _weights(model) if isinstance(model.stack, Stack) else tuned.written(model.stack)
     return archive.packed(files)
+
+
+def _weights(model: Model) -> dict[str, bytes]:
+    """The weights of each member, and the code of the network that they are of."""
+    from safetensors.torch import save as packed
+
+    from bigmodel.networks import Stack, export, plain
+
+    assert isinstance(model.stack, Stack)
+    files = {"network.py": Path(plain.__file__).read_bytes()}
+    for place, name in enumerate(_names(model.seeds)):
+        found = export(model.stack, place).state_dict()
+        files[name] = packed({key: tensor.contiguous() for key, tensor in found.items()})
+    return files
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -126,27 +148,37 @@ def save(model: Model, path: str | Path) -> None:
 
 def load(path: str | Path) -> Model:
     """The network of a ZIP that `save` wrote. ModelError for anything else."""
-    import torch
-
-    from bigmodel.networks import Stack, check_budget
-    from bigmodel.saved import about, archive
+    from bigmodel.saved import about, archive, tuned
 
     files = archive.unpacked(Path(path))
     found = about.read(files["model.json"])
-    check_budget(found.shape, len(found.seeds), 1)
-    stack = Stack(found.shape, found.seeds)
-    views = dict(zip((part.name for part in found.shape.layout), stack.views(stack.numbers), strict=True))
+    if found.shape is None:
+        return replace(found.model, stack=tuned.read(found.network, found.model.recipe, found.seeds[0], files))
+    return replace(found.model, stack=_stack(found, found.shape, files))
+
+
+def _stack(found: About, shape: Shape, files: Mapping[str, bytes]) -> Stack:
+    """The members of a saved network, with the weights of their files."""
+    import torch
+
+    from bigmodel.networks import Stack, check_budget, plain
+
+    check_budget(shape, len(found.seeds), 1)
+    stack = Stack(shape, found.seeds)
+    with torch.device("meta"):  # a network of sizes without numbers
+        wanted = plain.build(**found.network).state_dict()
+    views = dict(zip((part.name for part in shape.layout), stack.views(stack.numbers), strict=True))
     for place, name in enumerate(_names(found.seeds)):
         if name not in files:
             raise ModelError("saved.lacks", file=name)
-        tensors = _tensors(name, files[name], found.network)
+        weights = tensors(name, files[name], wanted)
         with torch.no_grad():
             for key, view in views.items():
-                view[place].copy_(tensors[key])
-            for (norm, _), running in zip(found.shape.normalised, stack.running, strict=True):
-                running[place, 0].copy_(tensors[f"{norm}.running_mean"])
-                running[place, 1].copy_(tensors[f"{norm}.running_var"])
-    return replace(found.model, stack=stack)
+                view[place].copy_(weights[key])
+            for (norm, _), running in zip(shape.normalised, stack.running, strict=True):
+                running[place, 0].copy_(weights[f"{norm}.running_mean"])
+                running[place, 1].copy_(weights[f"{norm}.running_var"])
+    return stack
 
 
 def _names(seeds: tuple[int, ...]) -> list[str]:
@@ -154,28 +186,24 @@ def _names(seeds: tuple[int, ...]) -> list[str]:
     return [WEIGHTS, *(f"model-seed{seed}.safetensors" for seed in seeds[1:])]
 
 
-def _tensors(file: str, content: bytes, network: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights in a file. ModelError unless they are those of this network: names, sizes, and true numbers."""
+def tensors(file: str, content: bytes, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights in a file. ModelError unless they are those that are wanted: names, sizes, and true numbers."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load as tensors_of
 
-    from bigmodel.networks import plain
-
     try:
-        tensors: dict[str, Any] = tensors_of(content)
+        found: dict[str, Any] = tensors_of(content)
     except (SafetensorError, KeyError, ValueError, RuntimeError):
         raise ModelError("saved.weights", file=file) from None
-    with torch.device("meta"):  # a network of sizes without numbers
-        wanted = plain.build(**network).state_dict()
-    others = sorted(set(wanted) ^ set(tensors))
+    others = sorted(set(wanted) ^ set(found))
     if others:
         raise ModelError("saved.names", file=file, name=others[0][:80], count=len(others))
-    for name, tensor in tensors.items():
+    for name, tensor in found.items():
         if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
             said = {"came": list(tensor.shape), "wanted": list(wanted[name].shape)}
             raise ModelError("saved.size", file=file, name=name, kind=str(tensor.dtype).removeprefix("torch."), **said)
         spread = name.endswith(".running_var")
         if not bool(torch.isfinite(tensor).all()) or (spread and bool((tensor < 0).any())):
             raise ModelError("saved.not_numbers", file=file, name=name)
-    return tensors
+    return found

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from bigmodel.train import TrainConfig
 
 FORMAT, VERSION = "bigmodel-lab network", 1
+VERSIONS = ("torch", "safetensors", "scikit-learn", "transformers")
+ENCODER = "encoder"
+"""The architecture of a fine-tuning."""
+
 MOST_BYTES = 16 * 2**20
 MOST_CLASSES = 1000
 MOST_MEMBERS = 16
@@ -27,10 +31,11 @@ _KINDS = ("number", "date")
 
 @dataclass(frozen=True)
 class About:
-    """What was read: `network` builds the plain module, `model` lacks its stack only."""
+    """What was read: `network` builds the plain module, `model` lacks its stack only. A fine-tuned encoder has no
+    `shape`: its own files tell it."""
 
     network: dict[str, Any]
-    shape: Shape
+    shape: Shape | None
     seeds: tuple[int, ...]
     model: Model
 
@@ -38,15 +43,12 @@ class About:
 def written(model: Model) -> bytes:
     """The JSON of a network."""
     shape = model.stack.shape
-    network = {
-        "architecture": shape.architecture,
-        "features": shape.features,
-        "widths": list(shape.widths),
-        "classes": shape.classes,
-        "activation": shape.activation,
-        "normalisation": shape.normalisation,
-        "dropout": shape.dropout,
-    }
+    network: dict[str, Any] = {"architecture": shape.architecture, "features": shape.features, "classes": shape.classes}
+    if isinstance(shape, Shape):
+        others = ("widths", "activation", "normalisation", "dropout")
+        network |= {name: getattr(shape, name) for name in others}
+    else:
+        network |= {"encoder": model.encoders[0]}
     found = {
         "format": FORMAT,
         "version": VERSION,
@@ -60,7 +62,7 @@ def written(model: Model) -> bytes:
         "scores": model.scores,
         "setting": model.setting,
         "source": model.source,
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "safetensors", "scikit-learn")},
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
     }
     return json.dumps(jsonable(found), ensure_ascii=False, indent=1, allow_nan=False).encode()
 
@@ -74,12 +76,14 @@ def read(content: bytes) -> About:
     if version > VERSION:
         raise ModelError("saved.newer", version=version, known=VERSION)
     classes = _take(found, "classes", _names)
-    network = _network(_take(found, "network", lambda value: isinstance(value, dict)), len(classes))
-    loss = _take(found, "loss", lambda value: value in ("cross_entropy", "mse"))
-    seeds = _take(found, "seeds", _seeds)
+    told = _take(found, "network", lambda value: isinstance(value, dict))
+    tuned = told.get("architecture") == ENCODER
+    network = (_encoder if tuned else _network)(told, len(classes))
+    loss = _take(found, "loss", lambda value: value == "cross_entropy" or (value == "mse" and not tuned))
+    seeds = _take(found, "seeds", lambda value: _seeds(value) and (len(value) == 1 or not tuned))
     recipe = _take(found, "preprocessing", lambda value: isinstance(value, dict))
-    _check_recipe(recipe, network["features"], classes)
-    image = _take(found, "image", lambda value: value is None or _image(value, network["features"]))
+    _check_recipe(recipe, network["features"], classes, tuned)
+    image = _take(found, "image", lambda value: value is None or (_image(value, network["features"]) and not tuned))
     model = Model(
         stack=None,  # type: ignore[arg-type]  # the weights come last
         classes=tuple(classes),
@@ -90,7 +94,7 @@ def read(content: bytes) -> About:
         source=_source(found),
         scores=_take(found, "scores", _scores),
     )
-    return About(network, Shape(**network, loss=loss), tuple(seeds), model)
+    return About(network, None if tuned else Shape(**network, loss=loss), tuple(seeds), model)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
@@ -162,6 +166,14 @@ def _source(found: Mapping[str, Any]) -> dict[str, Any]:
     return source
 
 
+def _encoder(network: dict[str, Any], classes: int) -> dict[str, Any]:
+    """What is told of a fine-tuned encoder beside its own files."""
+    _take(network, "classes", lambda value: value == classes, "network.")
+    features = _take(network, "features", lambda value: _whole(value, 1, 10**6), "network.")
+    name = _take(network, "encoder", lambda value: isinstance(value, str) and len(value) <= 200, "network.")
+    return {"architecture": ENCODER, "features": features, "classes": classes, "encoder": name}
+
+
 def _network(network: dict[str, Any], classes: int) -> dict[str, Any]:
     """The shape, within the limits of the settings. It has what `networks.plain.build` takes and nothing else."""
     from bigmodel.train import TrainConfig
@@ -187,8 +199,9 @@ def _network(network: dict[str, Any], classes: int) -> dict[str, Any]:
     return {**taken, "features": features, "classes": classes}
 
 
-def _check_recipe(recipe: dict[str, Any], features: int, classes: list[str]) -> None:
-    """ModelError unless the recipe makes that many numbers of a row, whatever stands in it."""
+def _check_recipe(recipe: dict[str, Any], features: int, classes: list[str], tuned: bool) -> None:
+    """ModelError unless the recipe makes that many numbers of a row, whatever stands in it. Tokens are for a fine-tuned
+    encoder, and it is nothing without them."""
     columns = _take(recipe, "columns", lambda v: isinstance(v, list) and 0 < len(v) <= MOST_COLUMNS, "preprocessing.")
     for entry in columns:
         name = entry.get("column") if isinstance(entry, dict) else None
@@ -196,6 +209,9 @@ def _check_recipe(recipe: dict[str, Any], features: int, classes: list[str]) -> 
             raise ModelError("saved.column", column=str(name)[:60])
     if len({entry["column"] for entry in columns}) < len(columns):
         raise ModelError("saved.column", column=columns[-1]["column"][:60])
+    spelled = [entry["column"] for entry in columns if entry["kind"] == "tokens"]
+    if bool(spelled) != tuned:
+        raise ModelError("saved.column", column=(spelled or [columns[0]["column"]])[0][:60])
     made = sum(len(entry["features"]) for entry in columns)
     if made != features:
         raise ModelError("saved.made", made=made, wanted=features)

@@ -23,22 +23,59 @@ network.load_state_dict(load_file("model.safetensors"))
 network.eval()
 """
 
+_READER = """import json
+
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+about = json.load(open("model.json", encoding="utf-8"))
+encoder, tokenizer = AutoModel.from_pretrained("encoder").eval(), AutoTokenizer.from_pretrained("encoder")
+head = load_file("model.safetensors")
+"""
+
 _FEATURES = '''
 
 def features(row):
     """One row {column: cell} as the network reads it; a column that is left out is filled."""
     made = []
     for column in about["preprocessing"]["columns"]:
-        cell = row.get(column["column"], column["fill"])
+SKIP        cell = row.get(column["column"], column["fill"])
         if column["kind"] == "category":
             made += [float(cell == value) for value in column["values"]]
             made += [float(cell not in column["values"])] if column["rest"] else []
         else:  # a number, or the days of a date since 1970
             made.append((cell - column["mean"]) / column["scale"])
     return made
+'''
 
+_SKIP = """        if column["kind"] == "tokens":
+            continue
+"""
+
+_FILLED = """
 
 x = torch.tensor([features({})])
+"""
+
+_READ = '''
+
+def read(text, tokens):
+    """The mean of the encoder's last states over the tokens of a text."""
+    most = min(tokens, tokenizer.model_max_length)
+    ids = tokenizer(text, truncation=True, max_length=most, return_tensors="pt")["input_ids"]
+    return encoder(input_ids=ids).last_hidden_state.mean(1)
+
+
+@torch.no_grad()
+def network(row):
+    """One row {column: cell}, every text of it there: the texts as the encoder reads them, then the rest."""
+    texts = [read(row[c["column"]], c["tokens"]) for c in about["preprocessing"]["columns"] if c["kind"] == "tokens"]
+    return torch.cat([*texts, torch.tensor([features(row)])], 1) @ head["weight"].T + head["bias"]
+
+
+row = {c["column"]: "Write a text here." for c in about["preprocessing"]["columns"] if c["kind"] == "tokens"}
+p = torch.softmax(network(row), 1)[0]
 '''
 
 _OTHER = """
@@ -53,14 +90,13 @@ _PRINT = 'print({name: round(float(share), 4) for name, share in zip(about["clas
 
 def written(model: Model) -> str:
     """The card."""
-    shape, columns = model.stack.shape, model.columns
-    widths = "-".join(map(str, (shape.features, *shape.widths, shape.classes)))
+    columns = model.columns
     listed = ", ".join(columns[:MOST_COLUMNS]) + (f" … ({len(columns)} in all)" if len(columns) > MOST_COLUMNS else "")
     more = "" if len(model.seeds) == 1 else f", trained from {len(model.seeds)} seeds ({_some(model.seeds)})"
     name = "own table" if model.recipe["dataset"] == "upload" else _line(model.recipe["dataset"])
     return f"""# {name}: a network of BigModel Lab
 
-A {shape.architecture} of {shape.parameters} numbers ({widths}){more} after {model.epochs} epochs. It predicts
+{_kind(model)}{more} after {model.epochs} epochs. It predicts
 `{_line(model.recipe["target"])}`: {_line(", ".join(model.classes))}.
 
 It reads: {_line(listed)}.
@@ -75,7 +111,7 @@ Train tab, "Use it", "Load a saved network"; or `python -m bigmodel predict THIS
 
 ## Load it without the lab
 
-Unpack the archive, `pip install torch safetensors`, and run this beside its files:
+Unpack the archive, `pip install torch safetensors{" transformers" * _tuned(model)}`, and run this beside its files:
 
 ```python
 {code(model)}```
@@ -84,11 +120,27 @@ There is no pickle in here, and nothing of it needs one.
 """
 
 
+def _tuned(model: Model) -> bool:
+    """Whether it is a fine-tuned encoder."""
+    return model.stack.shape.architecture == "encoder"
+
+
+def _kind(model: Model) -> str:
+    """What kind of network that is, and how large."""
+    shape = model.stack.shape
+    if _tuned(model):
+        return f"The encoder {_line(model.encoders[0])} with a linear head, fine-tuned: {shape.parameters} numbers,"
+    widths = "-".join(map(str, (shape.features, *getattr(shape, "widths", ()), shape.classes)))
+    return f"A {shape.architecture} of {shape.parameters} numbers ({widths})"
+
+
 def code(model: Model) -> str:
     """Python that loads the first member and predicts a row whose every cell is filled."""
+    if _tuned(model):
+        return _READER + _FEATURES.replace("SKIP", _SKIP) + _READ + _PRINT
     plain = all(entry["kind"] in ("number", "date", "category") for entry in model.recipe["columns"])
     ends = _CUT if model.stack.shape.loss == "mse" else _SOFTMAX
-    return _LOAD + (_FEATURES if plain else _OTHER) + ends + _PRINT
+    return _LOAD + (_FEATURES.replace("SKIP", "") + _FILLED if plain else _OTHER) + ends + _PRINT
 
 
 def _scores(model: Model) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from bigmodel.train.schedule import factor
 if TYPE_CHECKING:
     import numpy as np
 
+    from bigmodel.checkpoints import Encoder
     from bigmodel.datasets import Dataset
     from bigmodel.train.steering import Steering
 
@@ -71,31 +72,54 @@ class Reader(nn.Module):
 
 @dataclass(frozen=True)
 class Size:
-    """What is told of the network before it trains."""
+    """What is told of the network: its numbers, what a row of it has, and the classes."""
 
     parameters: int
+    features: int
+    classes: int
+    architecture: str = "encoder"
+    loss: str = "cross_entropy"
 
 
 class Tuned:
-    """The network of a fine-tuning. `alive` is empty once it has diverged; `steps` counts its steps."""
+    """The network of a fine-tuning. `encoder` is its own: the copy that is trained, with the tokenizer of the original.
+
+    `alive` is empty once it has diverged; `steps` counts its steps. It has one member, of one seed.
+    """
 
     def __init__(self, config: TrainConfig, data: Dataset) -> None:
         from bigmodel.checkpoints import load_encoder
 
         _check(config)
-        spans, names = spans_of(data)
-        encoder = load_encoder(names[0])
-        _check_memory(names[0], encoder.model)
-        model = copy.deepcopy(encoder.model).requires_grad_(True)
-        self.module = Reader(model, encoder.width, spans, data.train.x.shape[1], len(data.classes))
+        _, names = spans_of(data.recipe)
+        shared = load_encoder(names[0])
+        _check_memory(names[0], shared.model)
+        encoder = replace(shared, model=copy.deepcopy(shared.model).requires_grad_(True))
+        self._take(encoder, data.recipe, config.seed)
         start = torch.Generator().manual_seed(config.seed)
         nn.init.normal_(self.module.head.weight, std=0.02, generator=start)
         nn.init.zeros_(self.module.head.bias)
-        self.module.to(encoder.device).eval()
+        self.module.to(encoder.device)
+
+    @classmethod
+    def of(cls, encoder: Encoder, head: Mapping[str, torch.Tensor], recipe: Mapping[str, Any], seed: int) -> Tuned:
+        """A network that was trained before, from its encoder and its head."""
+        network = cls.__new__(cls)
+        network._take(encoder, recipe, seed)
+        network.module.head.load_state_dict(head)
+        network.module.to(encoder.device)
+        return network
+
+    def _take(self, encoder: Encoder, recipe: Mapping[str, Any], seed: int) -> None:
+        spans, _ = spans_of(recipe)
+        features, classes = sum(len(entry["features"]) for entry in recipe["columns"]), len(recipe["classes"])
+        self.encoder = encoder
+        self.module = Reader(encoder.model, encoder.width, spans, features, classes).eval()
         self.device, self.steps = encoder.device, 0
         self.alive: tuple[int, ...] = (0,)
-        self.shape = Size(sum(numbers.numel() for numbers in self.module.parameters()))
-        self.work = model.num_parameters(exclude_embeddings=True)
+        self.seeds, self.seed_of = (seed,), torch.tensor([0])
+        self.shape = Size(sum(numbers.numel() for numbers in self.module.parameters()), features, classes)
+        self.work = encoder.model.num_parameters(exclude_embeddings=True)
 
     def lengths(self, x: torch.Tensor) -> list[int]:
         """How many tokens each row has, all its texts together."""
@@ -126,10 +150,10 @@ def network_for(config: TrainConfig, data: Dataset) -> Stack | Tuned:
     return Tuned(config, data) if data.tuned else build(config, data)
 
 
-def spans_of(data: Dataset) -> tuple[list[tuple[int, int]], list[str]]:
+def spans_of(recipe: Mapping[str, Any]) -> tuple[list[tuple[int, int]], list[str]]:
     """Where in a row the tokens of each text stand, and who reads them; nothing where there is no text to tune on."""
     spans, names, place = [], [], 0
-    for entry in data.recipe.get("columns", ()):
+    for entry in recipe.get("columns", ()):
         width = len(entry["features"])
         if entry["kind"] == "tokens":
             spans.append((place, place + width))
@@ -428,7 +452,7 @@ def bag(data: Dataset) -> Dataset:
 
     from bigmodel.datasets import Part
 
-    spans, _ = spans_of(data)
+    spans, _ = spans_of(data.recipe)
     parts = (data.train, data.valid, data.test)
     made: list[list[Any]] = [[] for _ in parts]
     for start, stop in spans:

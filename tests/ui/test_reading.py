@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bigmodel.checkpoints import Opening
 from bigmodel.datasets import DatasetConfig, Reading
 from bigmodel.errors import RunError
+from bigmodel.saved import dump
 from bigmodel.train import Epoch, TrainConfig
 from bigmodel.train.baselines import Baseline
 from bigmodel.ui import train
 from bigmodel.ui.data import Source, encoders, loading_line
-from bigmodel.ui.train import coach, judge, plane, predict, steer, takeaway
+from bigmodel.ui.train import coach, dropped, judge, plane, predict, steer, takeaway, using
 from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.words import LANGUAGES, say
 from tests import hub as hubs
@@ -83,12 +86,13 @@ def test_panels_that_need_a_stack_say_that_they_do_not_apply(language: str) -> N
 
 
 def test_buttons_that_would_only_refuse_are_not_offered() -> None:
-    """A fine-tuning gives its curve, report and scores, but no fork, script, notebook or saved network."""
+    """A fine-tuning gives its curve, report, scores and, at its end, its network, but no fork, script or notebook."""
     events = (*epochs(3), judged())
     for first, offered in ((setup(), True), (TUNED, False)):
         run = snapshot(first, *events, state="done")
         assert steer.view(run, "en")[2]["interactive"] is offered
-        assert predict.view(run, "en")[0]["interactive"] is offered
+        assert predict.view(run, "en")[0]["interactive"]
+        assert predict.view(snapshot(first, *events), "en")[0]["interactive"] is offered
         files = dict(zip(takeaway.FILES, takeaway.view(run, "en"), strict=True))
         able = {name for name, update in files.items() if update["interactive"]}
         assert able == (set(files) if offered else set(files) - {"script", "notebook"})
@@ -123,6 +127,45 @@ def test_what_cannot_be_done_with_a_fine_tuning_is_one_sentence(ended: tuple[dic
     with pytest.raises(RunError) as caught:
         judge.network(run, 1)
     assert caught.value.key == "train.tuned_wait"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_was_fine_tuned_is_used_and_saved(
+    ended: tuple[dict[str, Any], list[Any]], tmp_path: Path, language: str
+) -> None:
+    """A row of the test part is there with its bars; the ZIP that is saved says the same of every text and of a file."""
+    run = over(*ended)
+    note, form, bars, cells, _, button = predict.followed(run, None, "", "", language)
+    assert say("train.use.own", language) in note["note"]
+    assert [field["kind"] for field in form["columns"]] == ["text"]
+    assert say("train.use.truth", language, name=json.loads(cells)[1]) in bars["note"]
+    assert button["interactive"]
+    use = using.in_use(run, None)
+    path = tmp_path / dropped.name_of(use)
+    path.write_bytes(dump(use.model))
+    loaded = using.in_use(None, str(path))
+    for text in ("the rain", "", "soup " * 90):
+        assert np.allclose(using.predicted(loaded, [text]).p, using.predicted(use, [text]).p, atol=1e-6)
+    rows = tmp_path / "rows.csv"
+    rows.write_text("words,kind\nthe rain,u\nthe soup,v\n", encoding="utf-8")
+    *_, (numbers, table) = dropped.dropped(loaded, str(rows), language)
+    assert numbers["cards"][0][1] == "2"
+    strict([note, form, bars, numbers, table])
+
+
+def test_an_example_of_a_saved_network_of_sentences_is_at_hand(tmp_path: Path) -> None:
+    """What has learned built-in sentences by any way finds its test part again, without an encoder that reads it."""
+    source = Source(DatasetConfig(dataset="sentences_en", features="frozen"))
+    begun, shelf = train.training(source, TrainConfig(epochs=1, widths=(4,)), 0.0), dict[str, Any]()
+    events = list(begun.job(shelf))
+    run = over(shelf, [event for event in events if event is not None])
+    use = using.in_use(run, None)
+    path = tmp_path / "frozen.zip"
+    path.write_bytes(dump(use.model))
+    loaded = using.in_use(None, str(path))
+    assert using.example(loaded, 3) == using.example(use, 3)
+    cells, _ = using.example(loaded, 3)
+    assert np.allclose(using.predicted(loaded, cells).p, using.predicted(use, cells).p, atol=1e-6)
 
 
 def test_a_glance_never_waits_for_an_encoder(tmp_path: Path) -> None:

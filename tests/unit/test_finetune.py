@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bigmodel import checkpoints, export, saved
+from bigmodel import checkpoints, export
 from bigmodel.datasets import DatasetConfig, drain, read_table, table_dataset
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.networks import build
@@ -51,7 +51,7 @@ def epochs_of(events):
 
 def textbook(config, data, bert):
     """The same in plain PyTorch: the mean loss over both parts after each epoch."""
-    spans, _ = spans_of(data)
+    spans, _ = spans_of(data.recipe)
     network = Tuned(config, data).module
     encoder = copy.deepcopy(checkpoints.load_encoder(bert).model).requires_grad_(True)
     head = copy.deepcopy(network.head)
@@ -189,13 +189,12 @@ REFUSED = {
     "finetune.loss": lambda data: Tuned(TrainConfig(loss="mse"), data),
     "networks.tokens": lambda data: build(TrainConfig(), data),
     "export.tuned": export.check,
-    "saved.tuned": saved.check,
 }
 
 
 @pytest.mark.parametrize("key", REFUSED)
 def test_what_a_fine_tuning_cannot_do_is_one_sentence(data, key):
-    """Several seeds, squares, a stack, a script, a saved network: each says why, in both languages."""
+    """Several seeds, squares, a stack, a script: each says why, in both languages."""
     with pytest.raises(BigModelError) as caught:
         REFUSED[key](data)
     error = caught.value.problems[0] if isinstance(caught.value, ConfigError) else caught.value
@@ -209,7 +208,7 @@ def test_baselines_see_the_tokens_without_their_order(data):
     from sklearn.feature_extraction.text import TfidfTransformer
 
     found = bag(data)
-    spans, _ = spans_of(data)
+    spans, _ = spans_of(data.recipe)
     start, stop = spans[0]
     known = [k for k in np.unique(data.train.x[:, start:stop]) if k >= 0]
     counts = [[(row == k).sum() for k in known] for row in data.train.x[:, start:stop]]

@@ -10,8 +10,10 @@ from typing import Any
 
 import gradio as gr
 
+from bigmodel.datasets import Reading
 from bigmodel.errors import ModelError
 from bigmodel.predict import Predictions, listed, measured, predicting, summary
+from bigmodel.ui.models import opening_line
 from bigmodel.ui.train.using import Use, named
 from bigmodel.ui.words import say
 
@@ -63,8 +65,15 @@ def dropped(use: Use, file: str, language: str) -> Iterator[tuple[dict[str, Any]
         except StopIteration as end:
             rows, found, more = end.value
             break
-        yield note(say(f"train.use.stage.{event.stage}", language, done=event.done, of=event.of)), None
+        yield note(_stage(event, language)), None
     yield _numbers(use, rows, found, more, language), _table(use, rows, found, language)
+
+
+def _stage(event: Any, language: str) -> str:
+    """How far it is; while an encoder that a network names comes or opens, that."""
+    if isinstance(event, Reading):
+        return say(f"train.use.stage.{event.stage}", language, done=event.done, of=event.of)
+    return opening_line(event, language)[0]
 
 
 def _numbers(use: Use, rows: Any, found: Predictions, more: bool, language: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from bigmodel.ui.words import chart_words, say, word
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
     from bigmodel.networks import Stack
+    from bigmodel.train.finetune import Tuned
     from bigmodel.ui.live import Live
     from bigmodel.ui.train import Desk
     from bigmodel.ui.widgets import Page
@@ -112,7 +113,7 @@ def final(shelf: Shelf) -> int:
     return int(last.best if back else last.number)
 
 
-def network(run: Run | None, number: int | None = None) -> tuple[Stack, int]:
+def network(run: Run | None, number: int | None = None) -> tuple[Stack | Tuned, int]:
     """The network of a run as it stands, or after epoch `number`, and how many epochs it has been trained.
 
     While the run goes on it is a copy of the last epoch's. RunError when there is none, or none that has not diverged.

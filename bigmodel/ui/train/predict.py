@@ -99,7 +99,9 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     over = snapshot.state in ENDED
     past = snapshot.past.number if snapshot.past else "now"
     pace = f"{last.number} ended" if over else str(int(snapshot.seconds))
-    return [gr.update(interactive=not tuned(snapshot.events)), f"{zlib.crc32(repr(setup).encode()):08x} {past} {pace}"]
+    # What an encoder has become is there at the end: no copies of it are kept on the way.
+    ready = over or not tuned(snapshot.events)
+    return [gr.update(interactive=ready), f"{zlib.crc32(repr(setup).encode()):08x} {past} {pace}"]
 
 
 # ---- the row -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import os
 import random
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +83,11 @@ def _loaded(path: str, stamp: float) -> tuple[Model, Dataset | None]:
     from bigmodel.saved import load as load_network
 
     model = load_network(path)
-    data = load(Source(DatasetConfig(**model.source))) if model.source else None
-    same = data is not None and (data.features, data.classes) == (model.columns, model.classes)
+    # Its rows are the same whoever reads them, and to count their words is the quickest.
+    source = replace(DatasetConfig(**model.source), features="tfidf") if model.source else None
+    data = load(Source(source)) if source else None
+    columns = tuple(entry["column"] for entry in data.recipe["columns"]) if data else ()
+    same = data is not None and (columns, data.classes) == (model.columns, model.classes)
     return model, data if same else None
 
 
@@ -217,11 +220,13 @@ def named(model: Model, language: str) -> str:
     """What a network is, in a few words."""
     shape = model.stack.shape
     name = model.recipe["dataset"]
-    said = {
-        "data": dictionary(language).get(f"dataset.{name}", name[:60]),
+    said: dict[str, Any] = {"data": dictionary(language).get(f"dataset.{name}", name[:60]), "epochs": model.epochs}
+    if shape.architecture == "encoder":
+        encoder = model.encoders[0][:60]
+        return say("train.use.encoder", language, **said, encoder=encoder, parameters=shape.parameters)
+    said |= {
         "architecture": say(f"architecture.{shape.architecture}", language),
-        "widths": "-".join(map(str, (shape.features, *shape.widths, shape.classes))),
-        "epochs": model.epochs,
+        "widths": "-".join(map(str, (shape.features, *getattr(shape, "widths", ()), shape.classes))),
         "seeds": len(model.seeds),
     }
     return say("train.use.network", language, **said)
