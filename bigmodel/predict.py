@@ -26,9 +26,7 @@ from bigmodel.errors import BigModelError, DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bigmodel.networks import Stack
     from bigmodel.saved import Model
-    from bigmodel.train.finetune import Tuned
 
 SLICE = 0.1
 """Seconds of work between two events."""
@@ -133,7 +131,7 @@ def predicting(model: Model, rows: pd.DataFrame) -> Generator[Any, None, Predict
     return Predictions(model.classes, p, low, high, tuple(filled), tuple(unknown))
 
 
-def _predicted(model: Model, stack: Stack | Tuned, rows: pd.DataFrame) -> tuple[np.ndarray, ...]:
+def _predicted(model: Model, stack: Any, rows: pd.DataFrame) -> tuple[np.ndarray, ...]:
     """The mean, lowest and highest probability (rows, classes) of some rows."""
     import torch
 

@@ -5,8 +5,8 @@
     tokenizer.json       how text becomes tokens
     tokenizer_config.json
 
-What is read back is a stranger's. Only the settings that a kind knows are taken over, so nothing in these files can name
-code, a kernel or a place on the hub; the sizes are compared with the weights before a number of the model is made.
+What is read back is a stranger's. Only the settings that a kind knows are taken over, so nothing in these files can
+name code, a kernel or a place on the hub; the sizes are compared with the weights before a number of the model is made.
 """
 
 from __future__ import annotations

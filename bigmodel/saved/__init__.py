@@ -42,9 +42,10 @@ WEIGHTS = "model.safetensors"
 class Model:
     """A trained network with all that it takes to use it.
 
-    `stack` holds its members, one a seed, or is a fine-tuned encoder; `recipe` turns rows into what they read (see `datasets/prepare.py`). `image`
-    is (height, width) where the columns are the dots of a picture. `setting` is what it was trained with, `source` the
-    settings of a built-in data set (empty for an own table or a drawing), `scores` its marks by the part they are of.
+    `stack` holds its members, one a seed, or is a fine-tuned encoder; `recipe` turns rows into what they read (see
+    `datasets/prepare.py`). `image` is (height, width) where the columns are the dots of a picture. `setting`
+    is what it was trained with, `source` the settings of a built-in data set (empty for an own table or a drawing),
+    `scores` its marks by the part they are of.
     """
 
     stack: Stack | Tuned

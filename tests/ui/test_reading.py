@@ -133,7 +133,7 @@ def test_what_cannot_be_done_with_a_fine_tuning_is_one_sentence(ended: tuple[dic
 def test_what_was_fine_tuned_is_used_and_saved(
     ended: tuple[dict[str, Any], list[Any]], tmp_path: Path, language: str
 ) -> None:
-    """A row of the test part is there with its bars; the ZIP that is saved says the same of every text and of a file."""
+    """A row of the test part is there with its bars; the ZIP says the same of every text, and of a file."""
     run = over(*ended)
     note, form, bars, cells, _, button = predict.followed(run, None, "", "", language)
     assert say("train.use.own", language) in note["note"]
