@@ -1,7 +1,7 @@
 """The layers of a packed network and its losses, each with its gradient in closed form.
 
-Values are (K, rows, width). Only the outputs are turned, (K, classes, rows): softmax over the middle dimension is
-many times as fast as over a last one of few classes.
+Values are (K, width, rows): with the rows last, the first layers of all members are one matrix product where they see
+the same rows, and softmax over the middle dimension is many times as fast as over a last one of few classes.
 """
 
 from __future__ import annotations
@@ -25,31 +25,80 @@ class Layer(Protocol):
     def backward(self, slope: torch.Tensor) -> torch.Tensor: ...
 
 
+class Room:
+    """Memory that is used again from step to step: fresh pages cost more than the product that fills them."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def of(self, *size: int) -> torch.Tensor:
+        """A tensor of this size, with whatever was in it. Two sizes are kept: a batch and an epoch's last one."""
+        if size not in self.kept:
+            while len(self.kept) > 1:
+                del self.kept[next(iter(self.kept))]
+            self.kept[size] = torch.empty(size)
+        return self.kept[size]
+
+
 class Linear:
-    """x · Wᵀ + b for every member, each tensor with its slope: weight (K, out, in) and bias (K, out), or no bias.
+    """W · x + b for every member, each tensor with its slope: weight (K, out, in) and bias (K, out), or no bias."""
 
-    `last` turns the result to (K, out, rows).
-    """
-
-    def __init__(self, weight: Pair, bias: Pair | None, *, first: bool, last: bool) -> None:
+    def __init__(self, weight: Pair, bias: Pair | None) -> None:
         self.weight, self.weight_slope = weight
-        self.turned = self.weight.transpose(1, 2)
-        self.bias = bias[0].unsqueeze(2 if last else 1) if bias else None
+        self.bias = bias[0].unsqueeze(2) if bias else None
         self.bias_slope = bias[1] if bias else None
-        self.first, self.last = first, last
+        self.room = Room()
 
     def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         self.x = x
-        left, right = (self.weight, x.transpose(1, 2)) if self.last else (x, self.turned)
-        return torch.bmm(left, right) if self.bias is None else torch.baddbmm(self.bias, left, right)
+        if self.bias is None:
+            return torch.bmm(self.weight, x)
+        return torch.baddbmm(self.bias, self.weight, x)
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
-        other = slope.transpose(1, 2)
-        turned, rows = (slope, other) if self.last else (other, slope)
-        torch.bmm(turned, self.x, out=self.weight_slope)
+        self._slopes(slope)
+        members, _, width = self.weight.shape
+        room = self.room.of(members, width, slope.shape[2])
+        return torch.bmm(self.weight.transpose(1, 2), slope, out=room)
+
+    def _slopes(self, slope: torch.Tensor) -> None:
+        torch.bmm(slope, self.x.transpose(1, 2), out=self.weight_slope)
+        self._bias_slope(slope)
+
+    def _bias_slope(self, slope: torch.Tensor) -> None:
         if self.bias_slope is not None:
-            torch.sum(turned, 2, out=self.bias_slope)
-        return slope if self.first else torch.bmm(rows, self.weight)
+            torch.sum(slope, 2, out=self.bias_slope)
+
+
+class First(Linear):
+    """The layer that sees the data, x (K or 1, in, rows), whose own slope nobody asks for.
+
+    Rows that all members share make the K products one, with the weights of all members below each other.
+    """
+
+    def __init__(self, weight: Pair, bias: Pair | None) -> None:
+        super().__init__(weight, bias)
+        self.together, self.together_slope = self.weight.flatten(0, 1), self.weight_slope.flatten(0, 1)
+        self.together_bias = self.bias.flatten(0, 1) if self.bias is not None else None
+
+    def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        if len(x) > 1:
+            return super().forward(x, training)
+        self.x = x
+        room = self.room.of(len(self.together), x.shape[2]) if training else None
+        if self.together_bias is None:
+            z = torch.mm(self.together, x[0], out=room)
+        else:
+            z = torch.addmm(self.together_bias, self.together, x[0], out=room)
+        return z.view(*self.weight.shape[:2], -1)
+
+    def backward(self, slope: torch.Tensor) -> torch.Tensor:
+        if len(self.x) > 1:
+            self._slopes(slope)
+        else:
+            torch.mm(slope.flatten(0, 1), self.x[0].T, out=self.together_slope)
+            self._bias_slope(slope)
+        return slope
 
 
 class Activation:
@@ -97,27 +146,27 @@ class Normalisation:
     EPSILON, MOMENTUM = 1e-5, 0.1
 
     def __init__(self, scale: Pair, shift: Pair, running: torch.Tensor | None) -> None:
-        self.scale, self.shift = scale[0].unsqueeze(1), shift[0].unsqueeze(1)
+        self.scale, self.shift = scale[0].unsqueeze(2), shift[0].unsqueeze(2)
         self.scale_slope, self.shift_slope = scale[1], shift[1]
         self.running = running  # (K, 2, width): mean and variance; None for layer normalisation
-        self.dim = 2 if running is None else 1
+        self.dim = 1 if running is None else 2
 
     def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         if self.running is not None and not training:
-            mean, variance = self.running[:, :1], self.running[:, 1:]
+            mean, variance = self.running.unsqueeze(3).unbind(1)
         else:
             variance, mean = torch.var_mean(x, self.dim, correction=0, keepdim=True)
         if self.running is not None and training:
-            rows = x.shape[1]
-            now = torch.cat((mean, variance * (rows / (rows - 1))), 1)
-            self.running.lerp_(now, self.MOMENTUM)
+            rows = x.shape[2]
+            now = torch.stack((mean, variance * (rows / (rows - 1))), 1)
+            self.running.lerp_(now.squeeze(3), self.MOMENTUM)
         self.inverse = (variance + self.EPSILON).rsqrt_()
         self.standard = (x - mean).mul_(self.inverse)
         return torch.addcmul(self.shift, self.standard, self.scale)
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
-        torch.sum(slope, 1, out=self.shift_slope)
-        torch.sum(slope * self.standard, 1, out=self.scale_slope)
+        torch.sum(slope, 2, out=self.shift_slope)
+        torch.sum(slope * self.standard, 2, out=self.scale_slope)
         slope = slope * self.scale
         along = (slope * self.standard).mean(self.dim, keepdim=True)
         level = slope.mean(self.dim, keepdim=True)
@@ -125,17 +174,31 @@ class Normalisation:
 
 
 class Dropout:
-    """Each number is left out with `probability` while training. One generator per seed: rates share their masks."""
+    """Each number is left out with `probability` while training. One generator per seed: rates share their masks.
 
-    def __init__(self, probability: float, generators: Sequence[torch.Generator], seed_of: torch.Tensor) -> None:
+    A mask is drawn row by row, as the plain network draws it: values are (K, width, rows) or, with `rows_first`,
+    (K, rows, width).
+    """
+
+    def __init__(
+        self,
+        probability: float,
+        generators: Sequence[torch.Generator],
+        seed_of: torch.Tensor,
+        *,
+        rows_first: bool = False,
+    ) -> None:
         self.probability, self.generators, self.seed_of = probability, generators, seed_of
+        self.rows_first = rows_first
 
     def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         if not training:
             return x
         kept = 1 - self.probability
-        masks = [torch.empty(x.shape[1:]).bernoulli_(kept, generator=g) for g in self.generators]
-        self.mask = torch.stack(masks).mul_(1 / kept)[self.seed_of]
+        size = x.shape[1:] if self.rows_first else x.shape[:0:-1]
+        masks = [torch.empty(size).bernoulli_(kept, generator=g) for g in self.generators]
+        mask = torch.stack(masks if self.rows_first else [mask.T for mask in masks])
+        self.mask = mask.mul_(1 / kept)[self.seed_of]
         return x * self.mask
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
@@ -151,10 +214,9 @@ class CrossEntropy:
         return (self.log * self.weights).sum((1, 2))
 
     def slope(self) -> torch.Tensor:
-        slope: torch.Tensor = aten._log_softmax_backward_data(
-            self.weights.expand_as(self.log), self.log, 1, self.log.dtype
-        )
-        return slope
+        # (softmax - target) / rows, for what a row's target holds sums to 1. Chances below 1e-26 are rounding: the
+        # vector exponential takes many times as long where its results underflow.
+        return self.log.clamp_(min=-60).exp_().mul_(1 / self.log.shape[2]).add_(self.weights)
 
 
 class MSE:

@@ -10,7 +10,7 @@ import torch
 
 from bigmodel.networks import plain
 from bigmodel.networks.general import Pass
-from bigmodel.networks.layers import Activation, Dropout, Layer, Linear, Normalisation, activation, criterion
+from bigmodel.networks.layers import Activation, Dropout, First, Layer, Linear, Normalisation, activation, criterion
 from bigmodel.networks.shape import Part, Shape
 
 
@@ -70,14 +70,14 @@ class Stack:
         pairs = dict(zip((part.name for part in shape.layout), self.now, strict=True))
         for k in range(1, len(shape.widths) + 1):
             bias = pairs.get(f"hidden{k}.bias")
-            self.layers.append(Linear(pairs[f"hidden{k}.weight"], bias, first=k == 1, last=False))
+            self.layers.append((Linear if k > 1 else First)(pairs[f"hidden{k}.weight"], bias))
             if shape.normalisation != "none":
                 running = self.running[k - 1] if self.running else None
                 self.layers.append(Normalisation(pairs[f"norm{k}.weight"], pairs[f"norm{k}.bias"], running))
             self.layers.append(activation(shape.activation))
             if shape.dropout:
                 self.layers.append(Dropout(shape.dropout, self.dropouts, self.seed_of))
-        self.layers.append(Linear(pairs["output.weight"], pairs["output.bias"], first=not shape.widths, last=True))
+        self.layers.append((Linear if shape.widths else First)(pairs["output.weight"], pairs["output.bias"]))
 
     def picture(self) -> Picture:
         """The stack as it is now."""
@@ -150,14 +150,13 @@ class Stack:
         `seen` gets the values (K, rows, units) after each activation; of the recurrent architectures and the
         Transformer those that the output layer reads.
         """
-        if len(x) < len(self.alive):
-            x = x.expand(len(self.alive), -1, -1)
         if not self.shape.closed:
-            return self._general(self.numbers, x, training, seen)
+            return self._general(self.numbers, x.expand(len(self.alive), -1, -1), training, seen)
+        x = x.transpose(1, 2)
         for layer in self.layers:
             x = layer.forward(x, training)
             if seen is not None and isinstance(layer, Activation):
-                seen.append(x)
+                seen.append(x.transpose(1, 2))
         return x
 
     def learn(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -195,7 +194,7 @@ class Stack:
             shape=shape,
             tensors=dict(zip(names, self.views(numbers), strict=True)),
             running=dict(zip(norms, self.running, strict=True)),
-            dropout=Dropout(shape.dropout, self.dropouts, self.seed_of) if shape.dropout else None,
+            dropout=Dropout(shape.dropout, self.dropouts, self.seed_of, rows_first=True) if shape.dropout else None,
             training=training,
             seen=seen,
         )
