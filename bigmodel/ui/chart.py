@@ -1,9 +1,10 @@
 """The live chart: one HTML component whose plot is updated, never rebuilt, so that zoom, hover and legend survive.
 
 `gr.Plot` makes a new chart for every update (about 100 ms of the browser, and the zoom is gone). Here the template is
-constant, the figure travels in `value` as plain lists, of which Gradio sends only what is new, and the script hands it
-to `Plotly.react`. Frames that come faster than the screen draws are merged. plotly's own script is served from the
-installed package: no CDN.
+constant, the figure travels in `value`, plain or with its lists as text (`ui/wire.py`), of which Gradio sends only what
+is new, and the script hands it to `Plotly.react`. Frames that come faster than the screen draws are merged; a chart
+that takes long to draw rests twice as long before its next frame, so that the page answers meanwhile, and the last
+frame is always drawn. plotly's own script is served from the installed package: no CDN.
 
 A figure's `layout.meta` may carry a `caption`, a `note` (a line under the chart) and a `switch`: a list of looks of the
 same data, {"label", "title", "layout": {axis: changes}, "hidden": [numbers of traces]} each. The page shows a button
@@ -116,7 +117,7 @@ function listen({meta}) {
 // ---- the keyboard: a frame that goes from cell to cell of a matrix ----
 const mark = element.querySelector('.chart-mark'), spoken = element.querySelector('.chart-spoken');
 let cell = [0, 0];
-const matrix = () => props.value?.layout?.meta?.keys ? props.value.data[0].customdata : null;
+const matrix = () => props.value?.layout?.meta?.keys && box.data?.length ? box.data[0].customdata : null;
 function point() {
     const counts = matrix(), {xaxis, yaxis} = box._fullLayout || {};
     mark.hidden = !(counts && xaxis && document.activeElement === box);
@@ -146,15 +147,19 @@ box.onkeydown = event => {
     if (takes) trigger('select', {trace: 0, place: cell});
 };
 box.onfocus = box.onblur = point;
-let asked = false;
+// Lists come as blocks of text (ui/wire.py).
+const listed = blocks => JSON.parse('[' + blocks.join(',') + ']');
+const wholly = ({rest, lists}) => JSON.parse(rest, (_, part) => part?.list >= 0 ? listed(lists[part.list]) : part);
+let asked = false, rested = 0;
 async function draw() {
     asked = false;
+    const Plotly = await library, begun = performance.now();
     const figure = props.value;
     if (!figure || !figure.layout) return;
-    const Plotly = await library;
     box.setAttribute('aria-label', figure.summary || '');
     // A copy: Plotly keeps and changes what it is given, and Gradio's next difference must meet the value it sent.
-    const {data, layout} = structuredClone({data: figure.data, layout: figure.layout});
+    const layout = structuredClone(figure.layout);
+    const data = figure.data.map(trace => trace.lists ? wholly(trace) : structuredClone(trace));
     looking(data, layout);
     if (!box._context) {
         // The page has a base, so plotly would write the page's whole address into clips and gradients; they break when
@@ -168,8 +173,16 @@ async function draw() {
     point();
     box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
     box.dataset.frame = figure.frame ?? '';
+    rested = performance.now() + REST * (performance.now() - begun);
 }
-function schedule() { if (!asked) { asked = true; requestAnimationFrame(draw); } }
+// How long a chart rests after a frame, in times of what the frame took.
+const REST = 2;
+function schedule() {
+    if (asked) return;
+    asked = true;
+    const left = rested - performance.now();
+    if (left > 0) setTimeout(requestAnimationFrame, left, draw); else requestAnimationFrame(draw);
+}
 watch('value', schedule);
 new MutationObserver(schedule).observe(document.body, {attributes: true, attributeFilter: ['class']});
 // What is not displayed (another tab, a closed section) has no size to fit.

@@ -20,6 +20,7 @@ from bigmodel.errors import BigModelError
 from bigmodel.runs import Conclusion, Job, Recipe, Run, Runs, Snapshot
 from bigmodel.ui.heavy import with_torch
 from bigmodel.ui.widgets import Page
+from bigmodel.ui.wire import folded
 from bigmodel.ui.words import say, word
 
 View = Callable[[Snapshot | None, str], Sequence[Any]]
@@ -255,7 +256,7 @@ def owner_of(visitor: str, request: gr.Request) -> str:
 
 
 def _draw(run: Run | None, view: View, language: str) -> list[Any]:
-    return list(view(run.snapshot() if run else None, language))
+    return [folded(value) for value in view(run.snapshot() if run else None, language)]
 
 
 def emptied(before: Sequence[Any], after: Sequence[Any]) -> list[Any] | None:

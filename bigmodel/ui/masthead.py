@@ -71,3 +71,15 @@ def connect(blocks: gr.Blocks, switcher: gr.Button, page: Page, live: Live) -> N
         event.then(None, [page.language], None, js=_REMEMBER)
         live.attach(event)
     blocks.unload(live.depart)
+    _spare(blocks, page)
+
+
+def _spare(blocks: gr.Blocks, page: Page) -> None:
+    """Let one hidden input be told how far an event is, not all of its outputs.
+
+    We show progress ourselves. For every message of a run the page would copy all that the outputs of any event so far
+    hold, and all that lies in them: the words of the whole page were a tenth of a second of the browser a message.
+    """
+    for event in blocks.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = [page.link]

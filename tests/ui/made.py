@@ -22,6 +22,7 @@ from bigmodel.train.plane import SIDE, UNIT_SIDE, UNITS, Picture, Plane, Units
 from bigmodel.transcribe import Segment, Word
 from bigmodel.ui.data import Source
 from bigmodel.ui.train.setup import Setup
+from bigmodel.ui.wire import folded
 
 SOURCE = Source(DatasetConfig())
 
@@ -151,4 +152,9 @@ def strict(values: Any) -> str:
 
 def sent(before: Any, after: Any) -> int:
     """How many bytes Gradio sends to turn one view into the next: it sends differences, element by element."""
-    return len(strict(utils.diff(list(before), list(after))))
+    return len(strict(utils.diff(travelling(before), travelling(after))))
+
+
+def travelling(view: Any) -> list[Any]:
+    """A view as it goes over the line."""
+    return [folded(value) for value in view]

@@ -93,6 +93,14 @@ def test_switch_of_language_reaches_every_word(demo: Any, config: dict[str, Any]
             assert all(re.search(r"[\u4e00-\u9fff]", text) or text in same for text in said), said
 
 
+def test_progress_is_told_to_one_input_alone(config: dict[str, Any]) -> None:
+    """For every message the page copies all that those who are told of it hold: that is one input without words."""
+    links = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "link"]
+    told = [event["show_progress_on"] for event in config["dependencies"] if event["show_progress"] == "hidden"]
+    assert told == [links] * len(told)
+    assert len(told) > 0.9 * len(config["dependencies"])
+
+
 def test_language_that_nobody_speaks_becomes_english(demo: Any) -> None:
     """A hand-made value of the hidden language field does no harm."""
     (switch,) = handlers(demo, "switch")

@@ -20,6 +20,10 @@ async function unpacked(text) {
     packed = text;
     return pixels;
 }
+function rows(columns) {
+    const lists = Object.entries(columns).map(([name, text]) => [name, JSON.parse(text)]);
+    return (lists[0]?.[1] || []).map((_, k) => Object.fromEntries(lists.map(([name, list]) => [name, list[k]])));
+}
 function paint(canvas, bytes, side, colours) {
     const picture = new ImageData(side, side);
     bytes.forEach((byte, at) => {
@@ -52,7 +56,7 @@ async function draw() {
     const value = props.value;
     box.hidden = !value;
     if (!value || !seen) return;
-    const {side, colours, tiles} = value, bytes = await unpacked(value.pixels);
+    const {side, colours} = value, bytes = await unpacked(value.pixels), tiles = rows(value.tiles);
     box.querySelector('.chart-caption').textContent = value.caption;
     box.querySelector('.chart-note').textContent = value.note;
     while (grid.children.length > tiles.length) grid.lastChild.remove();
@@ -83,9 +87,9 @@ new IntersectionObserver(entries => { seen = entries.at(-1).isIntersecting; if (
 
 def tile_wall(**kwargs: Any) -> gr.HTML:
     """Value: {"caption", "note", "side", "colours": [[r, g, b], …] of the classes, "pixels": base64, "leave": what the
-    button of a tile says, or "" for no buttons, "tiles": [{"trial", "title", "name", "kind", "note", "colour",
-    "state"}, …], "chosen": the trial whose tile is pressed or None}, the state "runs", "best" or "gone". A press is a
-    `select` event with the number of the `trial`, and `out`: whether it was the button."""
+    button of a tile says, or "" for no buttons, "tiles": "trial", "title", "name", "kind", "note", "colour" and "state"
+    of all of them (`wire.columns`), "chosen": the trial whose tile is pressed or None}, the state "runs", "best" or
+    "gone". A press is a `select` event with the number of the `trial`, and `out`: whether it was the button."""
     return gr.HTML(
         None,
         html_template="""<figure class="tiles" hidden><figcaption class="chart-head"><span class="chart-caption"></span>

@@ -11,6 +11,7 @@ from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.compare.choose import chooses, on_point, on_tile
 from bigmodel.ui.compare.seen import Seen, named, part, rate
 from bigmodel.ui.compare.tiles import tile_wall
+from bigmodel.ui.wire import columns
 from bigmodel.ui.words import chart_words, say
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def wall(seen: Seen, names: list[str], language: str) -> dict[str, Any] | None:
         "pixels": base64.b64encode(seen.tiles.pixels).decode("ascii"),
         "leave": say("compare.leave", language) if seen.busy else "",
         "chosen": seen.chosen,
-        "tiles": tiles,
+        "tiles": columns(tiles),
     }
 
 
