@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -184,9 +185,10 @@ def _notes(path: Path) -> dict[str, Any]:
 
 
 def tell(config: Any, **facts: float) -> None:
-    """Write `training.json` into `config.out`: the facts of this training, its seed and threads, and what the
+    """Write `training.json` into `config.out`: the facts of this training, its seed, threads and commit, and what the
     edition that it began with says of itself."""
-    said: dict[str, Any] = {**facts, "seed": config.seed, "threads": config.threads, "start": _before(config)}
+    own = {"seed": config.seed, "threads": config.threads, "commit": _commit()}
+    said: dict[str, Any] = {**facts, **own, "start": _before(config)}
     (Path(config.out) / TRAINING).write_text(json.dumps(said) + "\n", encoding="utf-8")
 
 
@@ -195,6 +197,34 @@ def told(folder: str) -> dict[str, Any]:
     path = Path(folder) / TRAINING
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return known
+
+
+def editions(notes: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `tell` wrote of every edition, the first one first."""
+    before = notes.get("start")
+    return [*(editions(before) if before else []), notes] if notes else []
+
+
+def edition_row(number: int, notes: dict[str, Any], read: str) -> str:
+    """A line for the card: which edition, by which commit's recipe, what it `read`, in how much time."""
+    cells = (
+        number, notes.get("commit") or "not told", notes["step"], read,
+        f"{notes['seconds'] / 3600:.1f} on {notes['threads']} CPU thread{'s' if notes['threads'] > 1 else ''}",
+        notes["seed"],
+    )  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _commit() -> str:
+    """The commit that the recipe stands at, "" where it is no checkout; with a + where it was changed since."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        said = subprocess.run(
+            [*git, "describe", "--always", "--exclude=*", "--dirty=+"], capture_output=True, text=True
+        )
+    except OSError:
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 def _before(config: Any) -> dict[str, Any]:

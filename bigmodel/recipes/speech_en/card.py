@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bigmodel.recipes.common import edition_row, editions
+
 if TYPE_CHECKING:
     from bigmodel.recipes.speech_en import SpeechEnConfig
     from bigmodel.recipes.speech_en.events import Calibrated, Checked, Sample
@@ -59,7 +61,7 @@ def write_card(
         data="\n".join(_data(clips, away)),
         away=len(away),
         lone=_lone(checked),
-        training=_training(notes),
+        training="\n".join(_training(notes)),
         scores="\n".join(_scores(checked)),
         calibration="\n".join(f"| {mean:.2f} | {share:.2f} | {count} |" for mean, share, count in calibrated.table),
         judged=calibrated.words,
@@ -84,18 +86,14 @@ def _data(clips: Sequence[Clip], away: Collection[str]) -> list[str]:
     return rows
 
 
-def _training(notes: dict[str, Any]) -> str:
-    """Steps, hours and seed; those of the edition it began with, too."""
-    if not notes:
-        return "not told"
-    told = (
-        f"{notes['step']} steps, {notes['heard'] / 3600:.0f} hours of speech heard (with repetition), "
-        f"{notes['seconds'] / 3600:.1f} hours on {notes['threads']} CPU thread(s) of a busy machine, "
-        f"seed {notes['seed']}"
-    )
-    before = notes.get("start") or {}
-    mixed = f", and {notes['average']:.0%} of them were mixed in at the end" if notes.get("average") else ""
-    return told + (f". It began with the weights of an earlier edition ({_training(before)}){mixed}" if before else "")
+def _training(notes: dict[str, Any]) -> list[str]:
+    """A row of the table for each edition."""
+    return [edition_row(number, one, _read(one)) for number, one in enumerate(editions(notes), 1)]
+
+
+def _read(notes: dict[str, Any]) -> str:
+    mixed = f", mixed with {notes['average']:.0%} of the one before" if notes.get("average") else ""
+    return f"{notes['heard'] / 3600:.0f} hours of speech{mixed}"
 
 
 def _lone(checked: Checked) -> str:
@@ -151,14 +149,21 @@ The weights are a product of all three corpora, so they go under the strictest l
 
 ## Training
 
-`python -m bigmodel recipe speech-en --data DIR --texts DIR`: {training}. Muon for the matrices inside the layers,
-AdamW for the rest; warm-up, plateau and linear decay to zero; mixing weights of two editions: Wortsman et al. 2022
-(arXiv 2109.01903); of 0, 50 and 100 % the half heard a part of the held-out clips best. The first five short epochs
-of a first edition hold only digits, then short clips; afterwards clips are joined with pauses, played faster and
-slower, put into rooms, narrow bands and noise, stretched in time and in frequency (Jaitly & Hinton 2013), and masked
-(SpecAugment, Park et al. 2019). Rows of pure noise carry no text, so that silence stays silent. Beside the human
-voices, eSpeak NG and Flite read digits, letters, commands, sentences of the corpora and of children's stories; and
-the digits in the recordings of AN4 are cut out, so that more than four people have said one alone.
+`python -m bigmodel recipe speech-en --data DIR --texts DIR`; each edition began with the weights of the one before
+(`--start`), and the hours heard count repetitions.
+
+| edition | commit | steps | heard | hours | seed |
+|---|---|---|---|---|---|
+{training}
+
+Muon for the matrices inside the layers, AdamW for the rest; warm-up, plateau and linear decay to zero; mixing weights
+of two editions: Wortsman et al. 2022 (arXiv 2109.01903); of 0, 50 and 100 % the half heard a part of the held-out
+clips best. The first five short epochs of a first edition hold only digits, then short clips; afterwards clips are
+joined with pauses, played faster and slower, put into rooms, narrow bands and noise, stretched in time and in
+frequency (Jaitly & Hinton 2013), and masked (SpecAugment, Park et al. 2019). Rows of pure noise carry no text, so
+that silence stays silent. Beside the human voices, eSpeak NG and Flite read digits, letters, commands, sentences of
+the corpora and of children's stories; and the digits in the recordings of AN4 are cut out, so that more than four
+people have said one alone.
 
 ## The word list
 

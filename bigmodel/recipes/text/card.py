@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bigmodel.recipes.common import edition_row, editions
+
 if TYPE_CHECKING:
     from bigmodel.recipes.text import Checked, Sample, Trait
 
@@ -21,22 +23,17 @@ def write(
         heads=settings.n_head,
         vocabulary=settings.vocab_size,
         context=settings.n_positions,
-        training=_training(notes),
+        training="\n".join(_training(notes)),
         quality="\n".join(f"| {name} | {bits:.3f} |" for name, bits in checked.bits_per_byte),
         traits="\n".join(f"| {t.name} | {t.value:.3g} | {t.count} |" for t in traits),
         samples="\n\n".join(f"> **{s.prompt}**{_quoted(s.text.removeprefix(s.prompt))}" for s in samples),
     )
 
 
-def _training(notes: dict[str, Any]) -> str:
-    """Steps, tokens, hours and seed; those of the edition it began with, too."""
-    told = (
-        f"{notes['step']} steps, {notes['tokens'] / 1e6:.1f} million tokens (with repetition), "
-        f"{notes['seconds'] / 3600:.1f} hours on {notes['threads']} CPU thread(s) of a busy machine, "
-        f"seed {notes['seed']}"
-    )
-    before = notes.get("start") or {}
-    return told + (f". It began with the weights of an earlier edition ({_training(before)})" if before else "")
+def _training(notes: dict[str, Any]) -> list[str]:
+    """A row of the table for each edition."""
+    told = enumerate(editions(notes), 1)
+    return [edition_row(number, one, f"{one['tokens'] / 1e6:.1f} million tokens") for number, one in told]
 
 
 def _quoted(text: str) -> str:
