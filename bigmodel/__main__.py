@@ -21,6 +21,7 @@ import math
 import os
 import re
 import runpy
+import shutil
 import sys
 import typing
 from collections.abc import Callable, Generator, Iterator
@@ -241,6 +242,7 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
 
 def _train(parsed: argparse.Namespace) -> Iterator[Any]:
     from bigmodel.export import check
+    from bigmodel.export.tuning import beside
     from bigmodel.saved import check as saved
     from bigmodel.saved.archive import check_place
     from bigmodel.train import Epoch, TrainConfig, judge, train
@@ -262,7 +264,7 @@ def _train(parsed: argparse.Namespace) -> Iterator[Any]:
         epochs += [event] if isinstance(event, Epoch) else []
         yield event
     if parsed.export and epochs:
-        _save(Path(parsed.export), _taken(parsed, config, data, stack, epochs))
+        _save(Path(parsed.export), _taken(parsed, config, data, stack, epochs), beside(data) if data.tuned else None)
     scores = judge(stack, data)
     if parsed.save:
         _keep(parsed, config, data, stack, epochs, scores)
@@ -326,7 +328,8 @@ def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epoch
     account = Account(
         epochs=epochs,
         judged=judged,
-        diagnoses=diagnose(epochs, config.at(last.step), rows=len(data.valid.y), over=True),
+        # The coach's rules are for networks that start from nothing.
+        diagnoses=() if data.tuned else diagnose(epochs, config.at(last.step), rows=len(data.valid.y), over=True),
         noticed=noticed(parsed.table, parsed.target, source),
         charts=tuple(charts(epochs, judged, words)),
         command=command(config, source, **table, leave_out=parsed.leave_out),
@@ -337,12 +340,15 @@ def _taken(parsed: argparse.Namespace, config: Any, data: Any, stack: Any, epoch
     return bundle(Training(config, source, data, last), account, words, parsed.words)
 
 
-def _save(folder: Path, found: dict[str, str]) -> None:
-    """Write files into a folder, which is made if there is none. BigModelError when that cannot be done."""
+def _save(folder: Path, found: dict[str, str], encoder: tuple[str, Path] | None = None) -> None:
+    """Write files into a folder, which is made if there is none, and a copy of the folder of an encoder that they want
+    beside them. BigModelError when that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in found.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        if encoder is not None:
+            shutil.copytree(encoder[1], folder / encoder[0], dirs_exist_ok=True)
     except OSError as error:
         raise BigModelError("cli.folder", folder=str(folder), reason=error.strerror or "") from None
 

@@ -175,15 +175,21 @@ def snapshot(name: str) -> Path | None:
     return next((path for path in newest if complete(path)), None)
 
 
+def folder_of(name: str) -> Path | None:
+    """The folder that a name means by itself: a shipped one, or one that it gives; None for a model of the hub."""
+    if re.fullmatch(r"[\w-]+", name) and (SHIPPED / name / "config.json").exists():
+        return SHIPPED / name
+    folder = Path(name).expanduser()
+    return folder if name.strip() and (folder / "config.json").is_file() else None
+
+
 def find(name: str) -> Path | None:
     """The folder of a model on this machine: shipped, given as a folder, or in the cache; None if it must be fetched.
 
     Raises ModelError for a name that is neither a folder nor a possible hub id.
     """
-    if re.fullmatch(r"[\w-]+", name) and (SHIPPED / name / "config.json").exists():
-        return SHIPPED / name
-    folder = Path(name).expanduser()
-    if name.strip() and (folder / "config.json").is_file():
+    folder = folder_of(name)
+    if folder is not None:
         return folder
     if looks_like_path(name):
         raise ModelError("model.folder", name=name)

@@ -68,7 +68,7 @@ parts = {{
 }}
 """
 
-_TABLE = """# data.csv holds the rows as the network saw them: all numbers, scaled as the training part taught.
+_TABLE = """# data.csv holds the rows as the network saw them: all numbers, scaled as the training part taught.{more}
 with open({place}, newline="", encoding="utf-8") as file:
     _, *lines = csv.reader(file)
 parts = {{
@@ -95,9 +95,7 @@ def own(data: Dataset) -> bool:
 
 
 def check(data: Dataset) -> None:
-    """RunError when a table is too large to lie beside a script, or has texts on which an encoder is fine-tuned."""
-    if data.tuned:
-        raise RunError("export.tuned")
+    """RunError when a table is too large to lie beside a script."""
     numbers = data.train.x.shape[1] * sum(len(part.y) for part in (data.train, data.valid, data.test))
     if own(data) and numbers > MOST_NUMBERS:
         raise RunError("export.large", numbers=numbers, most=MOST_NUMBERS)
@@ -128,7 +126,7 @@ def imports(data: Dataset) -> tuple[str, ...]:
 def code(source: DatasetConfig, data: Dataset, *, place: str) -> str:
     """Lines that leave `parts`: the tensors of each part. An own table is read from `place`, an expression."""
     if own(data):
-        return _TABLE.format(place=place)
+        return _TABLE.format(place=place, more="\n# A text is the numbers of its tokens." if data.tuned else "")
     said = {"rows": source.rows, "noise": source.noise, "seed": source.seed, "spread": 0.5 + 5 * source.noise}
     cut = (_PLAIN if data.name == "article" else _EVEN).format(seed=source.seed)
     made = _WRITTEN.get(data.name) or f"x, y = {_MADE[data.name]}\n"

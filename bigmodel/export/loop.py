@@ -76,15 +76,23 @@ def definitions(plan: Plan) -> str:
     pieces = ["\n".join(_member(plan)) + "\n", _CROSS_ENTROPY if config.loss == "cross_entropy" else mse]
     if plan.uses("l1") or plan.uses("l2"):
         pieces.append(_PENALTY)
+    return "\n\n".join([*pieces, *held(plan), "\n".join(_epoch(plan)) + "\n", _MEASURE, *looks(plan)])
+
+
+def held(plan: Plan) -> Iterator[str]:
+    """What tells the settings and the rate of a step, where they move."""
     if plan.moved:
         names = {"learning_rate": "RATE", "batch": "BATCH", "dropout": "DROPOUT", "weight_decay": "WEIGHT_DECAY"}
-        pieces.append(_SETTINGS.format(fields=", ".join(f'"{name}": {names[name]}' for name in _held(plan))))
+        yield _SETTINGS.format(fields=", ".join(f'"{name}": {names[name]}' for name in _held(plan)))
     if plan.scheduled:
-        pieces.append(factor(plan.stages[0]))
-    pieces += ["\n".join(_epoch(plan)) + "\n", _MEASURE, _look(plan)]
+        yield factor(plan.stages[0])
+
+
+def looks(plan: Plan) -> Iterator[str]:
+    """What is done after an epoch."""
+    yield _look(plan)
     if plan.config.patience:
-        pieces.append(_KEEP)
-    return "\n\n".join(pieces)
+        yield _KEEP
 
 
 def _held(plan: Plan) -> tuple[str, ...]:

@@ -86,16 +86,14 @@ def test_panels_that_need_a_stack_say_that_they_do_not_apply(language: str) -> N
 
 
 def test_buttons_that_would_only_refuse_are_not_offered() -> None:
-    """A fine-tuning gives its curve, report, scores and, at its end, its network, but no fork, script or notebook."""
+    """A fine-tuning gives its curve, report, scores and, at its end, its network, script and notebook, but no fork."""
     events = (*epochs(3), judged())
     for first, offered in ((setup(), True), (TUNED, False)):
         run = snapshot(first, *events, state="done")
         assert steer.view(run, "en")[2]["interactive"] is offered
         assert predict.view(run, "en")[0]["interactive"]
         assert predict.view(snapshot(first, *events), "en")[0]["interactive"] is offered
-        files = dict(zip(takeaway.FILES, takeaway.view(run, "en"), strict=True))
-        able = {name for name, update in files.items() if update["interactive"]}
-        assert able == (set(files) if offered else set(files) - {"script", "notebook"})
+        assert all(update["interactive"] for update in takeaway.view(run, "en"))
 
 
 def test_a_fine_tuning_is_watched_and_judged_like_every_training(ended: tuple[dict[str, Any], list[Any]]) -> None:
@@ -115,18 +113,29 @@ def test_a_fine_tuning_is_watched_and_judged_like_every_training(ended: tuple[di
 
 
 def test_what_cannot_be_done_with_a_fine_tuning_is_one_sentence(ended: tuple[dict[str, Any], list[Any]]) -> None:
-    """No fork, no script, and no look at its network while it is trained."""
+    """No fork, and no look at its network while it is trained."""
     shelf, events = ended
     run = over(shelf, events)
     with pytest.raises(RunError) as caught:
         steer.cut(run, TrainConfig(), "en")
     assert caught.value.key == "fork.tuned"
     with pytest.raises(RunError) as caught:
-        takeaway.scripts(run)
-    assert caught.value.key == "export.tuned"
-    with pytest.raises(RunError) as caught:
         judge.network(run, 1)
     assert caught.value.key == "train.tuned_wait"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_files_of_a_fine_tuning_can_be_taken_away(ended: tuple[dict[str, Any], list[Any]], language: str) -> None:
+    """Script and notebook with the tokens beside them, the report with its charts and scores, and both tables."""
+    run = over(*ended)
+    assert set(takeaway.scripts(run)) == {"train.py", "data.csv"}
+    assert "AutoModel" in takeaway.notebooks(run, language)["train.ipynb"]
+    text, drawings = takeaway.reported(run, language)
+    assert "--features tuned" in text
+    assert say("train.part.valid", language) in text
+    assert drawings
+    assert takeaway.table(run)["curve.csv"].count("\n") == 4
+    assert "valid,2,,accuracy," in takeaway.marked(run)["scores.csv"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

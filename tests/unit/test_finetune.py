@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bigmodel import checkpoints, export
+from bigmodel import checkpoints
 from bigmodel.datasets import DatasetConfig, drain, read_table, table_dataset
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.networks import build
@@ -188,13 +188,12 @@ REFUSED = {
     "finetune.seeds": lambda data: Tuned(TrainConfig(seeds=2), data),
     "finetune.loss": lambda data: Tuned(TrainConfig(loss="mse"), data),
     "networks.tokens": lambda data: build(TrainConfig(), data),
-    "export.tuned": export.check,
 }
 
 
 @pytest.mark.parametrize("key", REFUSED)
 def test_what_a_fine_tuning_cannot_do_is_one_sentence(data, key):
-    """Several seeds, squares, a stack, a script: each says why, in both languages."""
+    """Several seeds, squares, a stack: each says why, in both languages."""
     with pytest.raises(BigModelError) as caught:
         REFUSED[key](data)
     error = caught.value.problems[0] if isinstance(caught.value, ConfigError) else caught.value

@@ -16,7 +16,7 @@ from bigmodel.train.judging import Judged
 from bigmodel.ui.data import load
 from bigmodel.ui.parcel import charts, packed, parcel
 from bigmodel.ui.train.judge import QUIET, told
-from bigmodel.ui.train.setup import Setup, tuned
+from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.words import dictionary
 
 if TYPE_CHECKING:
@@ -54,13 +54,11 @@ def _connect(page: Page, live: Live, name: str, button: gr.Button, saver: gr.HTM
 
 
 def view(snapshot: Snapshot | None, language: str) -> list[Any]:
-    """The buttons may be pressed as soon as there is an epoch, the scores' as soon as there are any; nobody writes a
-    script of a fine-tuning."""
+    """The buttons may be pressed as soon as there is an epoch, the scores' as soon as there are any."""
     events = snapshot.events if snapshot else ()
     there = any(isinstance(event, Epoch) for event in events)
     judged = any(isinstance(event, Judged) for event in events)
-    ready = {"scores": judged, **dict.fromkeys(("script", "notebook"), there and not tuned(events))}
-    return [gr.update(interactive=ready.get(name, there)) for name in FILES]
+    return [gr.update(interactive=judged if name == "scores" else there) for name in FILES]
 
 
 def made(name: str, run: Run | None, language: str) -> dict[str, Any]:
