@@ -3,7 +3,7 @@
 The packed stack is the same to rounding as the plain loop that is written here, so the script prints the page's losses.
 
 `plan.py` says what is written; `data.py`, `network.py`, `loop.py` and `stages.py` write their part of the code, for a
-fine-tuned encoder `tuning.py`; `script.py` puts it together and `notebook.py` into cells; `tables.py` holds the numbers,
+fine-tuned encoder `tuning.py`; `script.py` puts it together, `notebook.py` into cells; `tables.py` holds the numbers,
 `report.py` tells all of it on one `paper.py`, with `charts.py` where no page has drawn any; `command.py` says how to
 make the same again.
 """

@@ -44,6 +44,10 @@ def test_a_saved_network_predicts_a_row_and_a_file(open_page, tmp_path: Path) ->
     raw = data.test.x * data.scale + data.mean
     rows = pd.DataFrame(raw, columns=list(data.features)).assign(**{"class": [data.classes[k] for k in data.test.y]})
     rows.to_csv(tmp_path / "rows.csv", index=False)
+    # The upload is still there after a reload.
+    other.reload()
+    expect(other.locator("#train-use-which")).to_contain_text("iris-mlp.zip")
+    expect(other.locator("#train-use-chances .chance")).to_have_count(3)
     other.locator("#train-use-table input[type=file]").set_input_files(tmp_path / "rows.csv")
     expect(other.locator("#train-use-numbers")).to_contain_text("Accuracy on the 30 rows")
     expect(other.locator("#train-use-rows tr")).to_have_count(31)

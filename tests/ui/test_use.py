@@ -18,6 +18,7 @@ from bigmodel.train import TrainConfig
 from bigmodel.ui import train
 from bigmodel.ui.data import Source
 from bigmodel.ui.train import dropped, judge, predict, using
+from bigmodel.ui.train.loaded import HOUR, MOST, Loaded
 from bigmodel.ui.train.past import look_back
 from bigmodel.ui.words import LANGUAGES, say
 from tests.ui.made import epochs, setup, snapshot, strict
@@ -221,6 +222,30 @@ def test_a_file_is_predicted_and_measured(own: Run, tmp_path: Path) -> None:
     path.write_text("size\n1\n")
     with pytest.raises(Exception, match="no column day, colour; 2 of"):
         list(dropped.dropped(use, str(path), "en"))
+
+
+def test_a_loaded_file_is_remembered_for_its_visitor_while_it_is_there(tmp_path: Path) -> None:
+    """By each visitor alone, no longer than uploads are kept, and not once it is gone or taken away; of the visitors
+    the first are forgotten."""
+    now = [0.0]
+    loaded = Loaded(lambda: now[0])
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"zip")
+    loaded.keep("me", str(path))
+    assert (loaded.of("me"), loaded.of("you")) == (str(path), None)
+    now[0] = HOUR - 1
+    loaded.keep("me", str(path))
+    assert loaded.of("me")
+    now[0] = HOUR + 1
+    assert loaded.of("me") is None
+    loaded.keep("you", str(path))
+    loaded.keep("you", None)
+    assert loaded.of("you") is None
+    for k in range(MOST + 1):
+        loaded.keep(f"visitor {k}", str(path))
+    assert (loaded.of("visitor 0"), loaded.of("visitor 1")) == (None, str(path))
+    path.unlink()
+    assert loaded.of("visitor 1") is None
 
 
 def test_what_is_too_large_for_a_browser_is_one_sentence() -> None:

@@ -1,8 +1,8 @@
 """Use it: the network of the run, or one that was saved, predicts a row that is typed and a file that is dropped.
 
 The run's own network as far as it is trained, or as it was in the epoch that is looked at; the bars move as it learns.
-A loaded network stays in use until its file is taken away. Whose file or run that is, the page's own fields say:
-nothing is kept here.
+A loaded network stays in use until its file is taken away, over a reload too. Whose file or run that is, the page's own
+fields say; the place of the file alone is remembered (see `loaded.py`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from bigmodel.predict import as_csv
 from bigmodel.runs import ENDED, Run, Snapshot
 from bigmodel.train import Epoch
 from bigmodel.ui.data import FILES
+from bigmodel.ui.live import owner_of
 from bigmodel.ui.train.chances import chances
 from bigmodel.ui.train.dropped import dropped, name_of, note, parcel, skipping
 from bigmodel.ui.train.dropped import predicted as predicted_rows
 from bigmodel.ui.train.judge import QUIET, told
 from bigmodel.ui.train.listing import listing
+from bigmodel.ui.train.loaded import Loaded
 from bigmodel.ui.train.rowform import row_form
 from bigmodel.ui.train.setup import Setup, tuned
 from bigmodel.ui.train.using import Use, bars, cells_from, example, form_of, in_use, predicted
@@ -86,6 +88,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     state, cells, key = (gr.Textbox("", visible="hidden", elem_id=f"train-use-{n}") for n in ("state", "cells", "key"))
     asks = [page.visitor, page.language, network]
     _connect_row(page, live, asks, (state, cells, key), (about, form, shown, another), network)
+    _remember(page, network)
     _connect_files(live, asks, (save, again, keep), (table, cards, rows, saver))
     return [save, state]
 
@@ -102,6 +105,21 @@ def view(snapshot: Snapshot | None, language: str) -> list[Any]:
     # What an encoder has become is there at the end: no copies of it are kept on the way.
     ready = over or not tuned(snapshot.events)
     return [gr.update(interactive=ready), f"{zlib.crc32(repr(setup).encode()):08x} {past} {pace}"]
+
+
+def _remember(page: Page, network: gr.File) -> None:
+    """A page that opens again shows the file that its visitor had loaded."""
+    loaded = Loaded()
+
+    def keep(visitor: str, file: str | None, request: gr.Request) -> None:
+        loaded.keep(owner_of(visitor, request), file)
+
+    def again(visitor: str, file: str | None, request: gr.Request) -> Any:
+        known = None if file else loaded.of(owner_of(visitor, request))
+        return gr.update(value=known) if known else gr.skip()
+
+    network.change(keep, [page.visitor, network], None, trigger_mode="always_last", **QUIET)
+    page.visitor.change(again, [page.visitor, network], [network], **QUIET)
 
 
 # ---- the row -------------------------------------------------------------------------------------------------------
