@@ -14,7 +14,7 @@ from bigmodel.runs import Runs, Store
 from bigmodel.ui import compare, generate, masthead, train, transcribe
 from bigmodel.ui.chart import serve_plotly
 from bigmodel.ui.live import Live
-from bigmodel.ui.theme import CSS, theme
+from bigmodel.ui.theme import css, theme
 from bigmodel.ui.widgets import Page
 
 
@@ -42,7 +42,7 @@ def launch_arguments() -> dict[str, Any]:
     """Safe by default: this machine only, nothing shared, stored or measured. Gradio's own variables still override."""
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": css(),
         "share": False,
         "max_file_size": "200mb",
         "enable_monitoring": False,

@@ -6,7 +6,7 @@ Design", 2008). `draw.py` holds what all of them share; the others are a file a 
 """
 
 from bigmodel.plots.compare import entry_colours, rate_axis, rate_colour, rate_curves
-from bigmodel.plots.draw import GREY, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
+from bigmodel.plots.draw import GREY, LOG, MOST_POINTS, PALETTE, Words, draw, number, thin, tint
 from bigmodel.plots.finders import finder_votes
 from bigmodel.plots.health import health
 from bigmodel.plots.judge import confusion, marks
@@ -17,6 +17,7 @@ from bigmodel.plots.watch import accuracy_curves, loss_curves
 
 __all__ = [
     "GREY",
+    "LOG",
     "MOST_POINTS",
     "PALETTE",
     "Words",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import GREY, LEGEND, MOST_POINTS, PALETTE, Trace, Words, curve, draw, number, thin, tint
+from bigmodel.plots.draw import GREY, LEGEND, LOG, MOST_POINTS, PALETTE, Trace, Words, curve, draw, number, thin, tint
 
 MOST_CURVES = 128
 """Curves in one chart; of more entries evenly chosen ones are drawn."""
@@ -140,7 +140,7 @@ def rate_curves(
         words["epoch"],
         words["valid_loss"],
         traces,
-        yaxis={"type": "log", "tickformat": "~g"},
+        yaxis=LOG,
         waiting=((0, 10), (-2, 0)),
         legend=legend,
         showlegend=len(trials) <= len(PALETTE),
@@ -199,7 +199,7 @@ def rate_axis(
         words["valid_loss"],
         traces,
         xaxis={"type": "log", "tickformat": "~g", **decades},
-        yaxis={"type": "log", "tickformat": "~g"},
+        yaxis=LOG,
         waiting=((-4, 0), (-2, 0)),
         legend=LEGEND,
         meta={"caption": words["axis.caption"], "clicks": True},

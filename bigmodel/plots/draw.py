@@ -18,6 +18,9 @@ MOST_POINTS = 500
 """Points of one curve; longer ones are thinned."""
 
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+LOG = {"type": "log", "tickformat": "~g", "nticks": 3}
+"""A logarithmic axis: figures written out, at every power of ten, or at 1, 2 and 5 where there are two of them at most.
+Plotly's own choice would be all nine digits of each, and they collide."""
 Trace = dict[str, Any]
 
 

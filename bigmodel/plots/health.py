@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
+from bigmodel.plots.draw import LEGEND, LOG, PALETTE, Trace, Words, curve, draw, number, thin, tint
 
 MOST = 60
 """Points of a curve: this chart is looked at now and then, so it must cost little."""
@@ -40,16 +40,15 @@ def health(epochs: Sequence[HealthRow], words: Words) -> go.Figure:
     first = 0
     for look, group in groups.items():
         own = range(first, first := first + len(group))
-        axis: dict[str, Any] = {"title": {"text": words[look]}, "type": "linear" if look == "dead" else "log"}
-        axis |= {"range": [-0.02, 1.02], "tickformat": ".0%"} if look == "dead" else {"tickformat": ".2~g"}
+        axis: dict[str, Any] = {"title": {"text": words[look]}}
+        share = {"type": "linear", "range": [-0.02, 1.02], "tickformat": ".0%", "nticks": 0}
+        axis |= share if look == "dead" else LOG
         hidden = [place for place in range(len(traces)) if place not in own]
         said = {"label": words[f"{look}.short"], "title": words[f"{look}.info"]}
         switch.append({**said, "layout": {"yaxis": axis}, "hidden": hidden})
     meta = {"caption": words["health.caption"], "note": words["health.note"], "switch": switch}
     waiting = ((0.0, 10.0), (-4.0, 0.0))
-    return draw(
-        words["epoch"], words["gradient"], traces, yaxis={"type": "log"}, waiting=waiting, legend=LEGEND, meta=meta
-    )
+    return draw(words["epoch"], words["gradient"], traces, yaxis=LOG, waiting=waiting, legend=LEGEND, meta=meta)
 
 
 def _line(rows: Sequence[HealthRow], look: str, place: int, name: str) -> Trace:

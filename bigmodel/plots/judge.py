@@ -24,8 +24,8 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], words: Wo
         "hovertemplate": f"{words['truth']} %{{y}}<br>{words['guess']} %{{x}}<br>%{{customdata}}<extra></extra>",
     }  # fmt: skip
     counts = [
-        {"x": j, "y": i, "text": str(n), "showarrow": False,
-         "font": {"color": "#ffffff" if n / totals[i] > 0.5 else GREY, "size": 15}}
+        # No colour of their own: the page's ink reads on every tint.
+        {"x": j, "y": i, "text": str(n), "showarrow": False, "font": {"size": 16}}
         for i, row in enumerate(matrix) for j, n in enumerate(row) if len(classes) <= 12
     ]  # fmt: skip
     names = [name if len(name) <= 16 else name[:15] + "…" for name in classes]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import GREY, LEGEND, PALETTE, Trace, Words, draw, number, thin, tint
+from bigmodel.plots.draw import GREY, LEGEND, LOG, PALETTE, Trace, Words, draw, number, thin, tint
 
 SCALE = [[0, "#1e9e77"], [0.25, "#3c8fb0"], [0.6, "#3b52b4"], [1, "#3a2a5e"]]
 """From the lowest loss to the highest; white stands out on all of it."""
@@ -240,7 +240,7 @@ def halving(lines: Sequence[Mapping[int, float]], halved: HalvedRow | None, word
         words["epoch"],
         words["valid_loss"],
         traces,
-        yaxis={"type": "log", "tickformat": "~g"},
+        yaxis=LOG,
         waiting=((0, 10), (-2, 0)),
         legend=LEGEND,
         meta={"caption": words["halving.caption"], "note": note},

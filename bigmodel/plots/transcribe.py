@@ -31,6 +31,10 @@ class SoundPicture(Protocol):
     def top(self) -> float: ...
 
 
+ALIGNED = {"l": 68, "r": 12, "t": 12, "b": 44}
+"""The margins of both charts, whatever their figures: a moment is at one place in both."""
+
+
 def waveform(picture: SoundPicture, words: Words) -> go.Figure:
     """How loud a recording is over time: between its lowest and its highest sample of each moment."""
     step = picture.seconds / max(1, len(picture.high))
@@ -40,7 +44,8 @@ def waveform(picture: SoundPicture, words: Words) -> go.Figure:
         "fill": "toself", "mode": "lines", "line": {"width": 1, "color": PALETTE[0]},
         "fillcolor": tint(PALETTE[0], 0.6), "hoverinfo": "skip", "showlegend": False,
     }  # fmt: skip
-    return draw(words["seconds"], words["amplitude"], [shape], xaxis={"range": [0, picture.seconds]})
+    time, loud = {"range": [0, picture.seconds]}, {"automargin": False}
+    return draw(words["seconds"], words["amplitude"], [shape], xaxis=time, yaxis=loud, margin=ALIGNED)
 
 
 def spectrogram(picture: SoundPicture, words: Words) -> go.Figure:
@@ -54,10 +59,10 @@ def spectrogram(picture: SoundPicture, words: Words) -> go.Figure:
     }  # fmt: skip
     marks = [hertz for hertz in (250, 500, 1000, 2000, 4000, 8000) if hertz <= picture.top]
     places = [_mel(hertz) / _mel(picture.top) * (picture.bins + 1) - 1 for hertz in marks]
-    pitch = {"range": [-0.5, picture.bins - 0.5], "showgrid": False}
+    pitch = {"range": [-0.5, picture.bins - 0.5], "showgrid": False, "automargin": False}
     pitch |= {"tickvals": places, "ticktext": [str(hertz) for hertz in marks]}
     time = {"range": [0, picture.seconds], "showgrid": False}
-    return draw(words["seconds"], words["hertz"], [pixels], xaxis=time, yaxis=pitch)
+    return draw(words["seconds"], words["hertz"], [pixels], xaxis=time, yaxis=pitch, margin=ALIGNED)
 
 
 def _mel(hertz: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from bigmodel.plots.draw import FAINT, GREY, LEGEND, PALETTE, Trace, Words, curve, draw, number, thin, tint
+from bigmodel.plots.draw import FAINT, GREY, LEGEND, LOG, PALETTE, Trace, Words, curve, draw, number, thin, tint
 
 
 class EpochRow(Protocol):
@@ -52,7 +52,7 @@ def loss_curves(
     axis of losses logarithmic.
     """
     traces = [*_pair(epochs, words, "loss"), *_earlier(others, "valid_loss"), *_rate(epochs, words)]
-    logarithmic: dict[str, Any] = {"type": "log", "range": None if traces else [-2, 0]}
+    logarithmic: dict[str, Any] = {**LOG, "range": None if traces else [-2, 0]}
     switch = [
         {"label": words["linear"], "title": words["linear.info"]},
         {"label": words["log"], "title": words["log.info"], "layout": {"yaxis": logarithmic}},
@@ -179,12 +179,13 @@ def _named(marks: Marks) -> list[dict[str, Any]]:
 
 
 def _levels(baselines: Lines) -> list[dict[str, Any]]:
-    """A dashed line for each baseline, its name at a place of its own along it: lines may lie close."""
-    places = ("start", "middle", "end")
+    """A dashed line for each baseline, its name at a place of its own along it: lines may lie close. A curve comes from
+    the first, the simplest, and goes to the last: each has its name at the end that the curve is far from."""
+    places = ("end", "middle", "start")
     return [
         {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": number(value), "y1": number(value),
          "line": {"color": GREY, "width": 1.3, "dash": "dash"}, "layer": "below",
-         "label": {"text": name, "textposition": places[k % 3], "font": {"size": 12}, "padding": 2}}
+         "label": {"text": name, "textposition": places[k % 3], "font": {"size": 12}, "padding": 4}}
         for k, (name, value) in enumerate(baselines) if math.isfinite(value)
     ]  # fmt: skip
 

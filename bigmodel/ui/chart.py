@@ -218,7 +218,7 @@ HEAD_STYLE = """
 .chart-switch button { color: var(--body-text-color-subdued); }
 .chart-switch button:focus-visible { outline: 2px solid var(--color-accent); }
 .chart-switch button[aria-pressed=true] { background: var(--color-accent); color: white; }
-.chart-note { margin: 4px 0 0; color: var(--body-text-color-subdued); font-size: .9rem; }
+.chart-note { margin: 8px 0 0; color: var(--body-text-color-subdued); font-size: .9rem; }
 .chart-note:empty { display: none; }
 """
 """The head and the line under a chart: also for what is drawn otherwise (`train/units.py`)."""

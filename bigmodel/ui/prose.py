@@ -22,7 +22,7 @@ function bar(name, share, after, chosen, sign, said) {
         label.title = said;
     }
     fill.style.width = (100 * share) + '%';
-    figure.textContent = (100 * share).toFixed(share < 0.1 ? 2 : 1) + ' %';
+    figure.textContent = (100 * share).toFixed(share < 0.1 ? 2 : 1) + '%';
     track.append(fill);
     row.append(label, track, figure);
     return row;
@@ -56,7 +56,7 @@ function show() {
         span.tabIndex = 0;
         span.textContent = text;
         span.style.setProperty('--doubt', String(Math.min(1, -Math.log10(Math.max(probability, 1e-4)) / 3)));
-        span.title = (100 * probability).toFixed(1) + ' %';
+        span.title = (100 * probability).toFixed(1) + '%';
         span.addEventListener('click', () => open(span, piece));
         span.addEventListener('keydown', event => { if (event.key === 'Enter') open(span, piece); });
         page.append(span);

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import gradio as gr
+
+from bigmodel.ui.words import LANGUAGES, say
 
 _FONTS = ["Inter", "ui-sans-serif", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace"]
@@ -63,7 +67,7 @@ def theme() -> gr.themes.Base:
 
 
 # On a phone the order is: what to press, what comes of it, how to set it.
-CSS = """
+_CSS = """
 .gradio-container, .gradio-container > main { width: 100%; max-width: 1480px !important; margin: 0 auto; }
 .masthead { align-items: center; flex-wrap: nowrap !important; gap: 8px; }
 .masthead h1 { font-size: 1.55rem; letter-spacing: -0.01em; margin: 0; line-height: 1.2; }
@@ -74,6 +78,12 @@ CSS = """
 .examples { flex-wrap: wrap !important; }
 .examples button { flex: 0 1 auto !important; width: auto; white-space: nowrap; }
 .html-container { padding: 0 !important; }
+.dark { color-scheme: dark; }
+.dark input[type=range] { --neutral-200: var(--neutral-700); }
+.label-wrap { text-align: start; }
+[data-testid=upload-text] { font-size: 0 !important; }
+[data-testid=upload-text] > span:not([data-testid=upload-icon]) { display: none; }
+[data-testid=upload-text]::after { font-size: var(--text-md); line-height: 1.5; text-align: center; }
 .charts { flex-wrap: wrap; }
 .status-box:has(.status-text:empty) { display: none !important; }
 .charts > * { flex: 1 1 300px; min-width: min(300px, 100%) !important; }
@@ -91,6 +101,8 @@ button:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--color-
     .masthead button { min-width: 64px !important; }
     .tab-container button { padding: 0 9px !important; font-size: .92rem; }
     .steer-actions button { padding: 8px 4px !important; font-size: .92rem; }
+    .actions:has(> :nth-child(4)) { flex-wrap: wrap !important; }
+    .actions:not(.examples):has(> :nth-child(4)) > button { flex: 1 1 28% !important; }
     .desk { flex-direction: column; }
     .desk > .controls { display: contents; }
     .desk > .controls > * { order: 2; width: 100%; }
@@ -99,3 +111,10 @@ button:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--color-
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """
+
+
+def css() -> str:
+    """The page's style. Gradio words the place for a file in the browser's language: here it follows the page's."""
+    places = {language: f"html[lang={language}] [data-testid=upload-text]::after" for language in LANGUAGES}
+    said = {place: json.dumps(say("app.drop", language), ensure_ascii=False) for language, place in places.items()}
+    return _CSS + "".join(f"{place} {{ content: {text}; }}\n" for place, text in said.items())

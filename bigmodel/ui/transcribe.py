@@ -166,7 +166,7 @@ def figures(segments: Sequence[Segment], language: str) -> dict[str, Any]:
     cards = [
         (say("transcribe.card.words", language), str(len(words))),
         (say("transcribe.card.speed", language), f"{last.speed:.0f} ×"),
-        (say("transcribe.card.confidence", language), f"{100 * sure:.0f} %" if words else "–"),
+        (say("transcribe.card.confidence", language), f"{100 * sure:.0f}%" if words else "–"),
     ]
     return {"cards": cards, "note": say("transcribe.note", language)}
 

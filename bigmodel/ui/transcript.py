@@ -25,7 +25,7 @@ function line(segment) {
         span.tabIndex = 0;
         span.textContent = word;
         span.style.setProperty('--doubt', String(1 - confidence));
-        span.title = clock(start) + ' – ' + clock(end) + ' · ' + Math.round(100 * confidence) + ' %';
+        span.title = clock(start) + ' – ' + clock(end) + ' · ' + Math.round(100 * confidence) + '%';
         const play = () => trigger('select', {time: start});
         span.addEventListener('click', play);
         span.addEventListener('keydown', event => { if (event.key === 'Enter') play(); });
@@ -67,6 +67,7 @@ _STYLE = """
 .transcript-text { background: var(--block-background-fill); }
 .transcript-text:empty::before { content: attr(data-hint); color: var(--body-text-color-subdued); font-size: 1rem; }
 .transcript-text p { display: grid; grid-template-columns: 4.2em 1fr; margin: 0; }
+.transcript-text p { align-items: baseline; }
 .transcript-text time { color: var(--body-text-color-subdued); font-size: .85rem; font-variant-numeric: tabular-nums; }
 .silence { color: var(--body-text-color-subdued); font-style: italic; }
 .word { border-radius: 4px; cursor: pointer; }

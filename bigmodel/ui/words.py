@@ -21,7 +21,22 @@ def dictionary(language: str) -> dict[str, str]:
 
 def say(key: str, language: str = "en", **values: object) -> str:
     """The string of `key` in `language`, its {placeholders} filled from `values`."""
-    return dictionary(language)[key].format_map(values)
+    return dictionary(language)[key].format_map({name: _rounding(value) for name, value in values.items()})
+
+
+def figure(value: float, form: str) -> str:
+    """A number with so many decimals, halves rounded up as in school and in JavaScript: 0.9625 is 96.3% everywhere,
+    where Python alone makes 96.2% of it."""
+    return format(value * (1 + 1e-12), form)
+
+
+class _Rounded(float):
+    def __format__(self, form: str) -> str:
+        return figure(float(self), form) if form.endswith(("f", "%")) else super().__format__(form)
+
+
+def _rounding(value: object) -> object:
+    return _Rounded(value) if isinstance(value, float) else value
 
 
 def word(error: BigModelError, language: str = "en") -> str:

@@ -37,7 +37,7 @@ def test_words_have_times_and_confidence() -> None:
     """Each word goes to the page with start, end and confidence; the figures count them."""
     text, cards, wave, mel = transcribe.view(snapshot(*heard(2)), "en")
     assert text["segments"][0]["words"][0] == ["hello", 0.0, 0.5, 0.75]
-    assert [value for _, value in cards["cards"]] == ["4", "20 ×", "75 %"]
+    assert [value for _, value in cards["cards"]] == ["4", "20 ×", "75%"]
     assert wave["visible"]
     assert mel["visible"]
     strict([text, cards, wave, mel])

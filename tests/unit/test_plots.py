@@ -141,7 +141,7 @@ def test_names_of_close_baselines_do_not_cover_each_other():
     """Three baselines of almost one value have their names at three places along the lines; NaN has no line."""
     levels = [("a", 0.9), ("b", 0.9), ("c", 0.91), ("d", math.nan)]
     shapes = plots.accuracy_curves(epochs(3), WORDS, baselines=levels).layout.shapes
-    assert [shape.label.textposition for shape in shapes] == ["start", "middle", "end"]
+    assert [shape.label.textposition for shape in shapes] == ["end", "middle", "start"]
 
 
 def test_the_loss_has_a_switch_to_a_logarithmic_axis():
@@ -149,7 +149,24 @@ def test_the_loss_has_a_switch_to_a_logarithmic_axis():
     even, logarithmic = plots.loss_curves(epochs(3), WORDS).layout.meta["switch"]
     assert (even["label"], logarithmic["label"]) == ("线性", "对数")
     assert "layout" not in even
-    assert logarithmic["layout"] == {"yaxis": {"type": "log", "range": None}}
+    assert logarithmic["layout"] == {"yaxis": {**plots.LOG, "range": None}}
+
+
+def test_a_logarithmic_axis_writes_its_figures_out_and_few_of_them():
+    """0.001 and not a small exponent; plotly labels all nine digits of a power of ten unless it may have few."""
+    assert (plots.LOG["tickformat"], plots.LOG["nticks"]) == ("~g", 3)
+    axis = plots.health([], WORDS).layout.yaxis
+    assert (axis.type, axis.tickformat, axis.nticks) == ("log", "~g", 3)
+    axes = [look["layout"]["yaxis"] for look in plots.health([], WORDS).layout.meta["switch"]]
+    assert [(axis["type"], axis["nticks"]) for axis in axes] == [("log", 3), ("log", 3), ("linear", 0)]
+
+
+def test_waveform_and_spectrogram_have_a_moment_at_one_place():
+    """Their margins are the same and do not follow the figures on their axes."""
+    picture = Plain(seconds=2.0, low=(-1.0,), high=(1.0,), mel=bytes(6), bins=2, columns=3, top=8000.0)
+    above, below = plots.waveform(picture, WORDS), plots.spectrogram(picture, WORDS)
+    assert above.layout.margin == below.layout.margin
+    assert (above.layout.yaxis.automargin, below.layout.yaxis.automargin) == (False, False)
 
 
 def test_a_diverged_rate_is_grey_and_ends_with_a_cross():

@@ -37,7 +37,7 @@ function show() {
         spread.style.left = 100 * low + '%';
         spread.style.width = 100 * (high - low) + '%';
         spread.hidden = high - low < 0.004;
-        share.textContent = (100 * p).toFixed(1) + ' %';
+        share.textContent = (100 * p).toFixed(1) + '%';
     });
 }
 watch('value', show);

@@ -20,7 +20,7 @@ from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.train.listing import listing
 from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.widgets import number_cards
-from bigmodel.ui.words import chart_words, say, word
+from bigmodel.ui.words import chart_words, figure, say, word
 
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
@@ -269,7 +269,7 @@ def score_cards(shown: Judged | None, scores: Scores | None, setup: Setup | None
         if name in spreads:
             spread = spreads[name]
             more.append(say("train.scores.spread", language, mean=spread.mean, deviation=spread.deviation))
-        shown_as = "–" if value != value else f"{value:.3f}"
+        shown_as = "–" if value != value else figure(value, ".3f")
         cards.append((say(f"train.scores.{name}", language), shown_as, " · ".join(more)))
     note = say(f"train.scores.{shown.part}", language, rows=scores.rows, number=shown.number)
     note += " " + say(f"train.scores.note.{scores.average}", language, positive=scores.classes[-1])

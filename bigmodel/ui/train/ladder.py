@@ -34,7 +34,7 @@ function show() {
         said.firstChild.textContent = name;
         said.lastChild.textContent = note;
         track.firstChild.style.width = 100 * (accuracy ?? 0) + '%';
-        percent.textContent = accuracy === null ? '–' : (100 * accuracy).toFixed(1) + ' %';
+        percent.textContent = accuracy === null ? '–' : (100 * accuracy).toFixed(1) + '%';
         last.textContent = loss === null ? '–' : loss.toFixed(3);
     });
 }

@@ -125,7 +125,7 @@ show();
 
 _STYLE = """
 .rowform-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 10px 14px; }
-.rowform-grid { max-height: 460px; overflow: auto; padding: 2px; }
+.rowform-grid { max-height: 540px; overflow: auto; padding: 2px; }
 .rowform label { display: flex; flex-direction: column; gap: 3px; min-width: 0; }
 .rowform label.wide { grid-column: 1 / -1; }
 .rowform label > span { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -143,7 +143,6 @@ _STYLE = """
 .rowform-pad canvas { border: 1px solid var(--border-color-primary); cursor: crosshair; background: #000; }
 .rowform-pad button { padding: 4px 12px; border-radius: 8px; cursor: pointer; color: var(--body-text-color); }
 .rowform-pad button { font-size: .9rem; font-weight: 400; }
-:is(.dark) .rowform { color-scheme: dark; }
 .rowform-pad button { border: 1px solid var(--border-color-primary); background: var(--block-background-fill); }
 .rowform :focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
 """

@@ -68,6 +68,7 @@ _STYLE = """
 .timebar button { padding: 4px 12px; border-radius: 8px; cursor: pointer; white-space: nowrap; }
 .timebar button { border: 1px solid var(--border-color-primary); color: var(--body-text-color); }
 .timebar button { background: var(--block-background-fill); }
+@media (max-width: 760px) { .timebar input { flex: 1 1 100%; order: -1; } }
 .timebar :disabled { opacity: .45; cursor: default; }
 .timebar input:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 """
