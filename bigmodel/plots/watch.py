@@ -183,7 +183,7 @@ def _levels(baselines: Lines) -> list[dict[str, Any]]:
     the first, the simplest, and goes to the last: each has its name at the end that the curve is far from."""
     places = ("end", "middle", "start")
     return [
-        {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": number(value), "y1": number(value),
+        {"type": "line", "xref": "paper", "yref": "y", "x0": 0.01, "x1": 1, "y0": number(value), "y1": number(value),
          "line": {"color": GREY, "width": 1.3, "dash": "dash"}, "layer": "below",
          "label": {"text": name, "textposition": places[k % 3], "font": {"size": 12}, "padding": 4}}
         for k, (name, value) in enumerate(baselines) if math.isfinite(value)

@@ -79,7 +79,7 @@ _CSS = """
 .examples button { flex: 0 1 auto !important; width: auto; white-space: nowrap; }
 .html-container { padding: 0 !important; }
 .dark { color-scheme: dark; }
-.dark input[type=range] { --neutral-200: var(--neutral-700); }
+.dark input[type=range] { --neutral-200: var(--neutral-700); accent-color: var(--primary-300) !important; }
 .label-wrap { text-align: start; }
 [data-testid=upload-text] { font-size: 0 !important; }
 [data-testid=upload-text] > span:not([data-testid=upload-icon]) { display: none; }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, TimeoutError, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 FLAGS = [
@@ -24,10 +25,10 @@ expect.set_options(timeout=60_000)
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """The runs of the app under test, with a short grace for pages that close."""
+    """The runs of the app under test. A busy machine takes longer than a usual grace to reload a page."""
     from bigmodel.runs import Runs, Store
 
-    return Runs(slots=4, grace=5.0, store=Store(tmp_path_factory.mktemp("data")))
+    return Runs(slots=4, grace=120.0, store=Store(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +81,7 @@ def open_page(browser: Browser, address: str, request: pytest.FixtureRequest) ->
         opened.append(page)
         page.goto(address + path)
         expect(page.locator("#train-start")).to_be_visible()
-        # The page has its language and follows its runs once the load event has come back.
-        page.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+        until_ready(page)
         return page
 
     yield open_one
@@ -89,6 +89,47 @@ def open_page(browser: Browser, address: str, request: pytest.FixtureRequest) ->
         if not page.is_closed():
             shoot(page, f"{request.node.name}-{number}")
             page.context.close()
+
+
+def until_ready(page: Page) -> None:
+    """A page has its language and follows its runs once the load event has come back."""
+    page.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+
+
+def until(page: Page, fact: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for a fact that is no part of the page, while the page goes on."""
+    for _ in range(int(10 * seconds)):
+        if fact():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("It never came true.")
+
+
+def events(page: Page, runs: Any, kind: str, event: type) -> list[Any]:
+    """The events of one sort that the page's run has had. What the page shows comes after them."""
+    run = runs.get(page.evaluate("sessionStorage.getItem('bigmodel.visitor')"), kind)
+    return [one for one in run.snapshot().events if isinstance(one, event)]
+
+
+def zoom(page: Page, chart: str) -> list[float]:
+    """Zoom into a chart with the mouse, as a person does it, and return the range of its x axis. A hand that is too
+    slow for a busy page tries again."""
+    plot = f"document.querySelector('{chart} .chart-plot')"
+    place = page.locator(f"{chart} .nsewdrag").first
+    expect(place).to_be_visible()
+    for _ in range(8):
+        place.scroll_into_view_if_needed()
+        box = place.bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.3)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.65, box["y"] + box["height"] * 0.7, steps=5)
+        page.mouse.up()
+        try:
+            page.wait_for_function(f"{plot}.layout.xaxis.autorange === false", timeout=5000)
+            return page.evaluate(f"{plot}.layout.xaxis.range.slice()")
+        except TimeoutError:
+            continue
+    raise AssertionError("The chart does not zoom.")
 
 
 def shoot(page: Page, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import until_ready
 from tests.e2e.test_train import choose, fill, press
 
 
@@ -91,12 +92,13 @@ def test_two_clouds_are_drawn_and_told_apart(open_page) -> None:
     fill(page, "train-epochs", "40")
     press(page, "train-start")
     expect(page.locator("#train-status")).to_contain_text("Epoch 40 of 40")
-    assert float(page.locator("#train-scores .cards b").first.inner_text()) > 0.9
+    page.wait_for_function("Number(document.querySelector('#train-scores .cards b')?.textContent) > 0.9")
     page.wait_for_function("document.querySelector('#train-boundary .chart-plot')?.data?.length >= 3")
     names = page.evaluate("document.querySelector('#train-boundary .chart-plot').data.map(trace => trace.name)")
     assert names[-2:] == ["A", "B"]
     drawn = said.inner_text()
     page.reload()
+    until_ready(page)
     expect(said).to_have_text(drawn)
     page.locator("#train-data-points label", has_text="B").click()
     spray(page, 0.75, 0.3)
@@ -105,5 +107,4 @@ def test_two_clouds_are_drawn_and_told_apart(open_page) -> None:
     expect(said).to_have_text(drawn)
     page.get_by_role("tab").nth(1).click()
     choose(page, "compare-data-dataset", "Draw your own")
-    page.wait_for_timeout(1000)
     expect(page.locator("#compare-data-points .drawing-count")).to_have_text(drawn)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from test_train import fill, press
 
+from bigmodel.generate import Piece
 from bigmodel.ui import generate as tab
+from tests.e2e.conftest import events
 
 
-def test_streams_and_stops(open_page, monkeypatch) -> None:
+def until_written(page: Page, runs: Any) -> str:
+    """The text, once the page shows every token of the run that has ended: they come after the status line."""
+    pieces = [piece for piece in events(page, runs, "generate", Piece) if piece.number]
+    expect(page.locator("#generate-text .token")).to_have_count(len(pieces))
+    return page.locator("#generate-text .prose-text").inner_text()
+
+
+def test_streams_and_stops(open_page, runs, monkeypatch) -> None:
     """Tokens stream as they are drawn, Stop stops and keeps the text, and a token shows its rivals."""
     quick = tab.generate
 
@@ -31,16 +41,14 @@ def test_streams_and_stops(open_page, monkeypatch) -> None:
     expect(tokens.nth(10)).to_be_attached()
     press(page, "generate-stop")
     expect(page.locator("#generate-status .status")).to_have_attribute("data-state", "stopped")
-    count = tokens.count()
-    assert 10 < count < 400
-    page.wait_for_timeout(500)
-    assert tokens.count() == count
+    until_written(page, runs)
+    assert 10 < tokens.count() < 400
     tokens.first.click()
     expect(page.locator("#generate-text .rival")).to_have_count(10)
     expect(page.locator("#generate-cards")).to_contain_text("seed")
 
 
-def test_same_seed_same_text(open_page) -> None:
+def test_same_seed_same_text(open_page, runs) -> None:
     """Two pages with the same seed write the same text."""
     texts = []
     for _ in range(2):
@@ -50,7 +58,7 @@ def test_same_seed_same_text(open_page) -> None:
         page.locator("#generate-max_new_tokens input[type=number]").fill("20")
         press(page, "generate-start")
         expect(page.locator("#generate-status")).to_contain_text("finished")
-        texts.append(page.locator("#generate-text .prose-text").inner_text())
+        texts.append(until_written(page, runs))
     assert texts[0] == texts[1]
     assert texts[0].startswith("I love")
 
@@ -70,7 +78,7 @@ def test_long_prompt_and_unreachable_model(open_page, monkeypatch) -> None:
     page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-en')")
 
 
-def test_a_chinese_example_is_written_by_the_chinese_model(open_page) -> None:
+def test_a_chinese_example_is_written_by_the_chinese_model(open_page, runs) -> None:
     """One click on a Chinese beginning chooses the model that knows Chinese, and whole characters come."""
     page = open_page()
     page.get_by_role("tab", name="Generate").click()
@@ -79,7 +87,7 @@ def test_a_chinese_example_is_written_by_the_chinese_model(open_page) -> None:
     fill(page, "generate-seed", "1")
     press(page, "generate-start")
     expect(page.locator("#generate-status")).to_contain_text("finished")
-    text = page.locator("#generate-text .prose-text").inner_text()
+    text = until_written(page, runs)
     assert text.startswith("床前明月光，")
     assert sum("\u4e00" <= letter <= "\u9fff" for letter in text) > 15
     assert "\ufffd" not in text

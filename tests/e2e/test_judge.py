@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import shoot
 
+COUNTS = "document.querySelector('#train-confusion .chart-plot').data[0].customdata"
 CELL = """() => {
     const box = document.querySelector('#train-confusion .chart-plot'), frame = box.getBoundingClientRect();
     const counts = box.data[0].customdata, {xaxis, yaxis} = box._fullLayout;
@@ -21,6 +23,15 @@ CELL = """() => {
     }
 }"""
 """Where a cell of mistakes lies on the screen, and how many rows it counts."""
+
+
+def standing_cell(page: Page) -> Any:
+    """Where CELL is once it stays there: as long as charts above are drawn the page grows."""
+    place, cell = None, page.evaluate(CELL)
+    while place != cell:
+        page.wait_for_timeout(300)
+        place, cell = cell, page.evaluate(CELL)
+    return cell
 
 
 def test_the_sealed_part_opens_and_a_mistake_shows_its_rows(open_page, tmp_path: Path) -> None:
@@ -34,10 +45,10 @@ def test_the_sealed_part_opens_and_a_mistake_shows_its_rows(open_page, tmp_path:
     page.locator("#train-open").click()
     expect(page.locator("#train-seal")).to_contain_text("opened: 1")
     expect(page.locator("#train-scores")).to_contain_text("200 rows")
+    page.wait_for_function(f"{COUNTS}.flat().reduce((sum, count) => sum + count) === 200")
     page.locator("#train-confusion").scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#train-confusion .chart-plot').dataset.heard === 'yes'")
-    page.wait_for_timeout(300)
-    cell = page.evaluate(CELL)
+    cell = standing_cell(page)
     page.mouse.click(cell["x"], cell["y"])
     expect(page.locator("#train-mistakes td:nth-child(3)")).to_have_count(cell["count"])
     shoot(page, "judge-1440")
@@ -62,6 +73,7 @@ def test_the_sealed_part_opens_and_a_mistake_shows_its_rows(open_page, tmp_path:
     script = tmp_path / download.value.suggested_filename
     download.value.save_as(script)
     printed = subprocess.run([sys.executable, "-I", str(script)], capture_output=True, text=True, check=True).stdout
+    page.wait_for_function("document.querySelector('#train-loss-curve .chart-plot').data[0].y.length === 11")
     curve = page.evaluate("document.querySelector('#train-loss-curve .chart-plot').data[0].y")
     losses = [float(line.split(",")[1]) for line in printed.splitlines()[1:]]
     assert losses == pytest.approx(curve, abs=1e-4)

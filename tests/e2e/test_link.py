@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.e2e.conftest import until_ready
+
 CURVE = "document.querySelector('#train-loss-curve .chart-plot').data"
 
 
@@ -46,6 +48,7 @@ def test_a_reload_keeps_the_settings_of_the_run(open_page) -> None:
     trained(page)
     page.wait_for_function("location.search.includes('epochs=3')")
     page.reload()
+    until_ready(page)
     expect(page.locator("#train-status")).to_contain_text("Epoch 3 of 3")
     expect(page.locator("#train-epochs input").first).to_have_value("3")
 
