@@ -32,7 +32,9 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
 """Bytes that hardly stand in a text."""
 _HIGH = bytes(range(128, 256))
 _PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
-"""A letter of a Chinese encoding of two bytes."""
+"""A letter of an encoding of two bytes."""
+OLD = {"gb18030": "GB 18030", "big5hkscs": "Big5", "cp932": "Shift-JIS", "cp949": "EUC-KR", "cp1252": "Latin-1"}
+"""The encodings from before Unicode that are known by their letters, with the names that people call them by."""
 _TELLING = 2000
 """Lines that are enough to know a language by its letters."""
 _CHUNK = 1 << 20
@@ -108,7 +110,7 @@ def _csv(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def _lines(path: Path) -> tuple[Iterator[str], tuple[tuple[str, dict[str, object]], ...]]:
-    """The lines of a text file, ends and all: UTF-8 or UTF-16 with or without a mark, GB 18030, Big5, else Latin-1.
+    """The lines of a text file, ends and all: UTF-8 or UTF-16 with or without a mark, else one of OLD.
 
     A file that changes its encoding half-way is read line by line, each in its own. DataError where it is no text.
     """
@@ -123,8 +125,7 @@ def _lines(path: Path) -> tuple[Iterator[str], tuple[tuple[str, dict[str, object
     _check_text(path, old)
     if utf8 <= 0.1 * other:
         return _decoded(path, old), ()
-    names = {"gb18030": "GB 18030", "big5hkscs": "Big5", "cp1252": "Latin-1"}
-    return _each(path, old), (("mixed", {"lines": other, "encoding": names[old]}),)
+    return _each(path, old), (("mixed", {"lines": other, "encoding": OLD[old]}),)
 
 
 def _wide(start: bytes) -> str:
@@ -192,8 +193,9 @@ def _is_utf8(path: Path) -> bool:
 def _old_encoding(path: Path) -> tuple[str, int, int]:
     """(encoding, lines in UTF-8, lines in it), plain ASCII left aside: GB 18030 if the lines that are not UTF-8 decode
     as it and their high bytes come in pairs, as they do in Chinese; Big5 if nearly all letters are common ones of it,
-    and the second byte of some is a plain one; else Latin-1, where a letter with an accent stands among plain ones."""
-    chinese, paired, high = True, 0, 0
+    and the second byte of some is a plain one; Shift-JIS and EUC-KR if kana or Hangul tell; else Latin-1, where a
+    letter with an accent stands among plain ones."""
+    able, paired, high = {"gb18030", "cp932", "cp949"}, 0, 0
     letters: set[bytes] = set()
     lines = {"utf-8": 0, "unsure": 0, "other": 0}
     with path.open("rb") as file:
@@ -204,18 +206,32 @@ def _old_encoding(path: Path) -> tuple[str, int, int]:
                 lines["utf-8" if _speaks_utf8(line, "gb18030") else "unsure"] += 1
                 continue
             lines["other"] += 1
-            chinese = chinese and _decodes(line, "gb18030")
+            able = {encoding for encoding in able if _decodes(line, encoding)}
             if lines["other"] <= _TELLING:
                 letters.update(_PAIR.findall(line))
             runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", line)]
             paired, high = paired + sum(run for run in runs if run % 2 == 0), high + sum(runs)
+    if (neighbour := _japanese_or_korean(letters)) in able:
+        return neighbour, lines["utf-8"], lines["other"] + lines["unsure"]
     plain = sum(letter[1] < 0x80 for letter in letters) / max(1, len(letters))
     common = sum(0xA1 <= letter[0] <= 0xC6 and _decodes(letter, "big5hkscs") for letter in letters)
     if common >= 0.8 * len(letters) and 0.15 <= plain <= 0.7:
         return "big5hkscs", lines["utf-8"], lines["other"] + lines["unsure"]
-    if chinese and (paired >= 0.7 * high or (len(letters) >= 10 and plain <= 0.6)):
+    if "gb18030" in able and (paired >= 0.7 * high or (len(letters) >= 10 and plain <= 0.6)):
         return "gb18030", lines["utf-8"], lines["other"] + lines["unsure"]
     return "cp1252", lines["utf-8"] + lines["unsure"], lines["other"]
+
+
+def _japanese_or_korean(letters: set[bytes]) -> str:
+    """Shift-JIS where a fifth of the letters are kana, whose places hold rare characters in GB 18030. EUC-KR where
+    there are some letters, and all lie among the syllables of Hangul: of common Chinese ones two in five lie beyond, as
+    xin, yao and zhong do. Too few letters tell nothing: ""."""
+    kana = sum(0x829F <= int.from_bytes(letter, "big") <= 0x8396 for letter in letters)
+    if len(letters) >= 5 and kana >= 0.2 * len(letters):
+        return "cp932"
+    written = [letter for letter in letters if letter[0] >= 0xB0 or letter[1] < 0xA1]
+    hangul = all(0xB0 <= letter[0] <= 0xC8 and letter[1] >= 0xA1 for letter in written)
+    return "cp949" if len(written) >= 10 and hangul else ""
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

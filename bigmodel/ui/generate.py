@@ -124,13 +124,11 @@ def build(page: Page, live: Live) -> None:
 
 
 def _choose_by_language(prompt: gr.Textbox, menu: ModelMenu, examples: dict[gr.Button, str]) -> None:
-    """Let the examples and the prompt change between the shipped models; `own` is what a hand has chosen."""
-    own = gr.Textbox("", visible="hidden")
-    menu.menu.input(None, [menu.menu], [own], js="name => name", api_visibility="private")
+    """Let the examples and the prompt change between the shipped models, unless a hand has chosen."""
     for button, model in examples.items():
-        outputs = [prompt, menu.menu, menu.chosen, own]
+        outputs = [prompt, menu.menu, menu.chosen, menu.own]
         button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
-    asked, chosen = [prompt, menu.menu, own], [menu.menu, menu.chosen]
+    asked, chosen = [prompt, menu.menu, menu.own], [menu.menu, menu.chosen]
     prompt.change(None, asked, chosen, js=FOLLOW, api_visibility="private")
 
 

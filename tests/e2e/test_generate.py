@@ -11,7 +11,7 @@ from test_train import fill, press
 
 from bigmodel.generate import Piece
 from bigmodel.ui import generate as tab
-from tests.e2e.conftest import events
+from tests.e2e.conftest import events, until_ready
 
 
 def until_written(page: Page, runs: Any) -> str:
@@ -106,7 +106,8 @@ def test_the_shipped_model_follows_the_prompt(open_page) -> None:
 
 
 def test_a_model_chosen_by_hand_stays(open_page) -> None:
-    """Whatever the prompt's language, the model that was picked in the menu stays until an example is clicked."""
+    """Whatever the prompt's language, the model that was picked in the menu stays, over a reload too,
+    until an example is clicked."""
     page = open_page()
     page.get_by_role("tab", name="Generate").click()
     prompt, model = page.locator("#generate-prompt textarea"), page.locator("#generate-model input")
@@ -117,7 +118,18 @@ def test_a_model_chosen_by_hand_stays(open_page) -> None:
         prompt.fill(text)
         page.wait_for_timeout(500)
         expect(model).to_have_value(re.compile("text-zh"))
+    page.reload()
+    until_ready(page)
+    page.get_by_role("tab", name="Generate").click()
+    expect(model).to_have_value(re.compile("text-zh"))
+    prompt.fill("The dog")
+    page.wait_for_timeout(500)
+    expect(model).to_have_value(re.compile("text-zh"))
     press(page, "generate-example-love")
+    expect(model).to_have_value(re.compile("text-en"))
+    page.reload()
+    until_ready(page)
+    page.get_by_role("tab", name="Generate").click()
     expect(model).to_have_value(re.compile("text-en"))
     prompt.fill("春天")
     expect(model).to_have_value(re.compile("text-zh"))

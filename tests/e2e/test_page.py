@@ -113,7 +113,7 @@ def chart_address():
 
 
 def test_live_chart_keeps_up_and_keeps_the_zoom(browser, chart_address: str) -> None:
-    """Of two hundred updates the page draws those that it has time for; the last one is there once the server has ended,
+    """Of two hundred updates the page draws those that it has time for; the last one is there once the server ends,
     and a zoom survives them."""
     page = browser.new_page()
     page.set_default_timeout(120_000)

@@ -26,9 +26,8 @@ def test_a_saved_network_predicts_a_row_and_a_file(open_page, tmp_path: Path) ->
     expect(bars.locator(".chance")).to_have_count(3)
     expect(bars).to_contain_text("In truth it is")
     before = bars.inner_text()
-    filled = (
-        "JSON.stringify([...document.querySelectorAll('#train-use-form input[type=number]')].map(one => one.value))"
-    )
+    fields = "document.querySelectorAll('#train-use-form input[type=number]')"
+    filled = f"JSON.stringify([...{fields}].map(one => one.value))"
     was = page.evaluate(filled)
     page.locator("#train-use-example").click()
     page.wait_for_function(f"{filled} !== {json.dumps(was)}")

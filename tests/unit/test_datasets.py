@@ -137,6 +137,29 @@ def test_a_table_in_big5_is_read_as_such(table):
 
 
 @pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("shift_jis", "長さ,幅,種類,ねこ,いぬ"),
+        ("shift_jis", "長さ,コメント,種類,とても良い商品です,すぐに壊れました"),
+        ("euc_kr", "길이,너비,종류,고양이,강아지"),
+        ("euc_kr", "길이,의견,종류,아주 좋은 상품입니다,금방 고장이 났어요"),
+        ("gb18030", "长度,意见,类别,这家店的服务态度很好,东西不好吃"),
+        ("gb18030", "編號,備註,類別,我們都說個個都好,這個東西壞了"),
+        ("big5", "編號,備註,類別,我們都說個個都好,這個東西壞了"),
+        ("utf-16", "長さ,幅,種類,ねこ,いぬ"),
+        ("cp1252", "größe,été,naïve,château,père"),
+    ],
+)
+def test_the_encodings_of_neighbours_are_told_apart(table, encoding, words):
+    """Japanese, Korean, simplified and traditional Chinese and Western tables are each read in their own letters."""
+    *heads, first, second = words.split(",")
+    rows = [",".join(heads)] + [f"{k},{k * 2},{second if k % 2 else first}" for k in range(30)]
+    read = read_table(table("\n".join(rows).encode(encoding)))
+    assert read.columns == tuple(heads)
+    assert set(read.values[heads[2]]) == {first, second}
+
+
+@pytest.mark.parametrize(
     ("encoding", "names"), [("cp1251", "кошка,собака"), ("cp1252", "CAFÉ,NOËL"), ("iso8859-7", "γάτα,σκύλος")]
 )
 def test_old_alphabets_are_not_taken_for_a_program(table, encoding, names):
