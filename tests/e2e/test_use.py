@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 
 import pandas as pd
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from bigmodel.datasets import DatasetConfig, load_dataset
 from tests.e2e.conftest import shoot
+
+
+def another_row(page: Page) -> None:
+    """Take the next row of the test part, and wait until the form has it: what is typed before that would be lost."""
+    fields = "document.querySelectorAll('#train-use-form input[type=number]')"
+    filled = f"JSON.stringify([...{fields}].map(one => one.value))"
+    was = page.evaluate(filled)
+    page.locator("#train-use-example").click()
+    page.wait_for_function(f"was => {filled} !== was", arg=was)
 
 
 def test_a_saved_network_predicts_a_row_and_a_file(open_page, tmp_path: Path) -> None:
@@ -26,11 +34,7 @@ def test_a_saved_network_predicts_a_row_and_a_file(open_page, tmp_path: Path) ->
     expect(bars.locator(".chance")).to_have_count(3)
     expect(bars).to_contain_text("In truth it is")
     before = bars.inner_text()
-    fields = "document.querySelectorAll('#train-use-form input[type=number]')"
-    filled = f"JSON.stringify([...{fields}].map(one => one.value))"
-    was = page.evaluate(filled)
-    page.locator("#train-use-example").click()
-    page.wait_for_function(f"{filled} !== {json.dumps(was)}")
+    another_row(page)
     form.locator("input[type=number]").nth(2).fill("60")
     expect(bars).not_to_contain_text("In truth it is")
     expect(bars).not_to_have_text(before)
