@@ -125,11 +125,12 @@ def build(page: Page, live: Live) -> None:
 
 def _choose_by_language(prompt: gr.Textbox, menu: ModelMenu, examples: dict[gr.Button, str]) -> None:
     """Let the examples and the prompt change between the shipped models, unless a hand has chosen."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     for button, model in examples.items():
         outputs = [prompt, menu.menu, menu.chosen, menu.own]
-        button.click(None, [button, menu.menu], outputs, js=TRY % model, api_visibility="private")
+        button.click(None, [button, menu.menu], outputs, js=TRY % model, **quiet)
     asked, chosen = [prompt, menu.menu, menu.own], [menu.menu, menu.chosen]
-    prompt.change(None, asked, chosen, js=FOLLOW, api_visibility="private")
+    prompt.change(None, asked, chosen, js=FOLLOW, **quiet)
 
 
 def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:

@@ -69,7 +69,8 @@ class ModelMenu:
 
     def _remember(self, page: Page) -> None:
         """Keep the choice of a hand over a reload. Whether it can still be had, the next press of the button tells."""
-        three, quiet = [self.menu, self.chosen, self.own], {"api_visibility": "private"}
+        three = [self.menu, self.chosen, self.own]
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         page.visitor.change(None, three, three, js=_FIND % {"task": self.task}, **quiet)
         self.menu.input(None, [self.menu], [self.own], js="name => name", **quiet)
         self.own.change(None, [self.own], None, js=_KEEP % {"task": self.task}, **quiet)
