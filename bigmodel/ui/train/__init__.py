@@ -20,7 +20,7 @@ from bigmodel.train import Epoch, Progress, TrainConfig
 from bigmodel.ui.data import DataForm, Source, loading, loading_line
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons, time_left
-from bigmodel.ui.train import coach, earlier, health, judge, plane, predict, steer, takeaway, watch
+from bigmodel.ui.train import coach, earlier, health, judge, plane, predict, steer, takeaway, watch, ways
 from bigmodel.ui.train.setup import amended, read, watched
 from bigmodel.ui.train.steer import Cutting
 from bigmodel.ui.widgets import Form, Page, status_bar
@@ -29,7 +29,7 @@ from bigmodel.ui.words import say
 if TYPE_CHECKING:
     from bigmodel.datasets import Dataset
 
-PANELS = (watch, steer, coach, plane, health, judge, predict, takeaway, earlier)
+PANELS = (watch, steer, coach, plane, health, judge, ways, predict, takeaway, earlier)
 
 NETWORK = ("architecture", "widths", "activation", "normalisation", "dropout")
 TRAINING = ("optimizer", "momentum", "weight_decay", "loss", "label_smoothing", "l1", "l2", "clip", "batch")
