@@ -15,6 +15,7 @@ import numpy as np
 
 from bigmodel.datasets import Reading, drain
 from bigmodel.datasets.texts import plain, spaced
+from bigmodel.errors import ModelError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,9 @@ LARGE = 20_000_000
 
 AT_ONCE = 500
 """Texts that are cut into tokens at once."""
+
+SAMPLED = 256
+"""Numbers of each tensor that tell an encoder from another."""
 
 NOTHING = -1
 """What stands where a row of tokens has ended."""
@@ -112,6 +116,21 @@ def embedding(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Generator[Readi
     return found
 
 
+def fingerprint(encoder: Encoder) -> str:
+    """What tells an encoder from another of the same name: the first numbers of its large tensors. What its file may
+    lack (see `checkpoints/load.py`) is drawn anew at each opening and tells nothing."""
+    import hashlib
+
+    told = hashlib.blake2b(str(len(encoder.tokenizer)).encode(), digest_size=8)
+    tensors = {name: tensor for name, tensor in encoder.model.state_dict().items() if not name.startswith("pooler.")}
+    least = sum(tensor.numel() for tensor in tensors.values()) / 100
+    for name, tensor in sorted(tensors.items()):
+        told.update(f"{name} {tuple(tensor.shape)}".encode())
+        if tensor.numel() > least:
+            told.update(tensor.flatten()[:SAMPLED].cpu().numpy().tobytes())
+    return told.hexdigest()
+
+
 def frozen(column: str, cells: pd.Series[Any], taught: np.ndarray, name: str, most: int) -> Learned:
     """The entry for a column and its features for all rows: scaled by the rows that are `taught`."""
     from sklearn.preprocessing import StandardScaler
@@ -125,6 +144,7 @@ def frozen(column: str, cells: pd.Series[Any], taught: np.ndarray, name: str, mo
         "kind": "encoder",
         "features": [f"{column} ~{k + 1}" for k in range(encoder.width)],
         "encoder": name,
+        "print": fingerprint(encoder),
         "tokens": most,
         "mean": scaler.mean_.tolist(),
         "scale": scaler.scale_.tolist(),
@@ -160,8 +180,10 @@ def opened(name: str) -> Generator[Any, None, Encoder]:
 
 
 def encoded(entry: Mapping[str, Any], cells: pd.Series[Any]) -> np.ndarray:
-    """Texts → (rows, features) by an entry of kind "encoder"."""
+    """Texts → (rows, features) by an entry of kind "encoder". ModelError where its name means another one today."""
     encoder = drain(opened(entry["encoder"]))
+    if entry.get("print") not in (None, fingerprint(encoder)):
+        raise ModelError("model.another", name=entry["encoder"])
     ids = drain(tokens(encoder, plain(cells), entry["tokens"]))
     found: np.ndarray = (drain(embedding(encoder, ids)) - np.asarray(entry["mean"])) / np.asarray(entry["scale"])
     return found

@@ -14,7 +14,7 @@ A number is filled where it is missing, then (value - mean) / scale. A category 
 one more for all other values. A text is a TF-IDF weight per term, divided by the scale (see `texts.py`); or what a
 pre-trained encoder makes of it, scaled like a number; or the numbers of its tokens (see `encoders.py`):
 
-     {"column": "c", "kind": "encoder", "features": ["c ~1", …], "encoder": "text-en", "tokens": 64, "mean": […], …}
+     {"column": "c", "kind": "encoder", "features": ["c ~1", …], "encoder": "text-en", "print": "0a…", "tokens": 64, …}
      {"column": "c", "kind": "tokens", "features": ["c [1]", …], "encoder": "text-en", "tokens": 12}
 """
 

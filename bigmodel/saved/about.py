@@ -253,6 +253,8 @@ def _words(entry: dict[str, Any], count: int) -> bool:
         return known and _whole(entry.get("longest"), 1, 5) and numbers("idf") and _number(scale) and scale > 0  # type: ignore[operator]
     if not isinstance(entry.get("encoder"), str) or not _whole(entry.get("tokens"), 1, 4096):
         return False
+    if not isinstance(entry.get("print", ""), str):
+        return False
     if entry["kind"] == "tokens":
         return bool(entry["tokens"] == count)
     return numbers("mean") and numbers("scale") and 0 not in entry["scale"]

@@ -22,7 +22,7 @@ from tests.ui.made import epoch, snapshot, strict
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """A comparison on a table of texts with a tiny BERT, from several seeds by squares: what a fine-tuning cannot do."""
+    """A comparison on a table of texts with a tiny BERT; of seeds and losses a fine-tuning knows fewer."""
     folder = tmp_path_factory.mktemp("ways")
     bert = str(hubs.make_bert(folder / "tiny"))
     lines = [f"the {('rain', 'soup')[k % 2]} number {k},{'uv'[k % 2]}" for k in range(60)]

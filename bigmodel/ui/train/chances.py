@@ -52,7 +52,7 @@ _STYLE = """
 .chances .chart-note { margin: 8px 0 0; color: var(--body-text-color-subdued); font-size: .9rem; }
 .chance-bars { display: flex; flex-direction: column; gap: 6px; margin-top: 10px; }
 .chance { display: grid; grid-template-columns: minmax(48px, 1fr) 3fr 64px; gap: 10px; align-items: center; }
-.chance-name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.chance-name { overflow: hidden; overflow-wrap: anywhere; max-height: 2.6em; line-height: 1.3; }
 .chance b { text-align: right; font-weight: 400; }
 .chance-track { position: relative; height: 14px; border-radius: 7px; background: var(--border-color-primary); }
 .chance-track i { display: block; height: 100%; border-radius: 7px; background: #8a8a8a; }

@@ -88,8 +88,8 @@ def drawn(snapshot: Snapshot | None, language: str) -> list[Any]:
         others = ", ".join(names[name] for name in told.equal)
         key = "train.ways.equal" if told.equal else "train.ways.best"
         notes.append(say(key, language, best=names[told.best], others=others))
-    took = ", ".join(say("train.ways.took", language, name=names[t.features], seconds=t.seconds) for t in shown)
-    notes += [took + say("train.ways.end", language)] if took else []
+    times = ", ".join(f"{names[one.features]} {one.seconds:.1f}" for one in shown)
+    notes += [say("train.ways.took", language, times=times)] if times else []
     bars = {"caption": caption, "note": " ".join(notes), "rows": rows}
     return [gr.update(visible=True) if snapshot is not None else gr.skip(), bars]
 
