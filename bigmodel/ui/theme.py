@@ -87,8 +87,6 @@ _CSS = """
 .charts { flex-wrap: wrap; }
 .status-box:has(.status-text:empty) { display: none !important; }
 .charts > * { flex: 1 1 300px; min-width: min(300px, 100%) !important; }
-#compare-table * { font-family: inherit; font-variant-numeric: tabular-nums; }
-#compare-table * { word-break: normal !important; overflow-wrap: normal !important; }
 .orders-box { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 12px 14px; gap: 10px; }
 .orders { align-items: end; gap: 8px; }
 .edge { align-items: center; border-left: 3px solid #d97706; padding-left: 12px; }

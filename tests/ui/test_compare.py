@@ -34,12 +34,17 @@ def race(count: int, state: str = "running", **kinds: object) -> object:
     return snapshot(plan(), *(turn(number, **kinds) for number in range(count + 1)), state=state)
 
 
+def ranked(values: list[Any]) -> list[list[str]]:
+    """The lines of the ranking."""
+    return [row["cells"] for row in json.loads(values[TABLE]["rows"])]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_idle_tab_has_an_empty_table(language: str) -> None:
     """Before any race: empty charts, a table with its headers, no orders, a button that cannot be pressed."""
     values = compare.view(None, language)
-    assert values[TABLE]["value"] == []
-    assert values[TABLE]["headers"] == [say(f"compare.column.{name}", language) for name in table.COLUMNS]
+    assert values[TABLE]["rows"] == "[]"
+    assert values[TABLE]["heads"] == [say(f"compare.column.{name}", language) for name in table.COLUMNS]
     assert values[HAND_OVER]["interactive"] is False
     assert values[ORDERS]["visible"] is values[EDGE]["visible"] is False
     assert values[CURVES]["layout"]["yaxis"]["title"]["text"] == say("chart.valid_loss", language)
@@ -57,19 +62,27 @@ def test_curves_grow_together() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_table_is_ranked_and_marks_what_diverged(language: str) -> None:
     """The lowest loss stands first as the best, who left after who runs, a diverged rate last with its step."""
-    shown = compare.view(race(4, "done", broken=(0.1,), left=(0.001,)), language)[TABLE]
-    assert [line[:2] for line in shown["value"]] == [["1", "0.01"], ["2", "0.001"], ["3", "0.1"]]
-    assert shown["value"][0][-1] == say("compare.remark.best", language)
-    assert shown["value"][1][-1] == say("compare.remark.left", language, epoch=4)
-    assert shown["value"][-1][2:] == ["–", "–", "–", say("compare.remark.diverged", language, step=7)]
+    values = compare.view(race(4, "done", broken=(0.1,), left=(0.001,)), language)
+    shown = ranked(values)
+    assert [line[:2] for line in shown] == [["1", "0.01"], ["2", "0.001"], ["3", "0.1"]]
+    assert shown[0][-1] == say("compare.remark.best", language)
+    assert shown[1][-1] == say("compare.remark.left", language, epoch=4)
+    assert shown[-1][2:] == ["–", "–", "–", say("compare.remark.diverged", language, step=7)]
 
 
 def test_equals_and_the_cheapest_are_marked() -> None:
     """With seeds that agree nothing is equal; the remarks say who is."""
-    lines = compare.view(race(4, "done", rates=(0.1, 0.1001), seeds=3), "en")[TABLE]["value"]
+    lines = ranked(compare.view(race(4, "done", rates=(0.1, 0.1001), seeds=3), "en"))
     assert [line[-1] for line in lines] == [say("compare.remark.best"), ""]
-    same = compare.view(race(4, "done", rates=(0.1, 0.1), seeds=3), "en")[TABLE]["value"]
+    same = ranked(compare.view(race(4, "done", rates=(0.1, 0.1), seeds=3), "en"))
     assert say("compare.remark.equal") in same[1][-1]
+
+
+def test_lines_carry_their_entry_and_how_it_stands() -> None:
+    """However the page sorts them, a press on a line means its entry; who left or broke is marked."""
+    values = compare.view(race(4, "done", broken=(0.1,), left=(0.001,)), "en")
+    rows = json.loads(values[TABLE]["rows"])
+    assert [(row["trial"], row["state"]) for row in rows] == [(1, "best"), (0, "gone"), (2, "gone")]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -147,7 +160,7 @@ def test_failed_race_keeps_its_curves() -> None:
     """What was drawn before a failure stays."""
     values = compare.view(snapshot(turn(0), turn(1), state="failed", error=RunError("unexpected")), "en")
     assert len(values[CURVES]["data"][0]["x"]) == 2
-    assert len(values[TABLE]["value"]) == 3
+    assert len(ranked(values)) == 3
 
 
 def test_long_race_is_small_to_send() -> None:
@@ -328,7 +341,8 @@ def test_any_setting_can_be_chosen_for_train(language: str) -> None:
     assert [line["line"]["width"] for line in values[CURVES]["data"]] == [4, 2, 4]
     ring = next(line for line in values[AXIS]["data"] if line["name"] == say("chart.chosen", language))
     assert (ring["x"], ring["customdata"]) == ([0.1], [2])
-    assert [say("compare.remark.chosen", language) in line[-1] for line in values[TABLE]["value"]] == [0, 0, 1]
+    assert [say("compare.remark.chosen", language) in line[-1] for line in ranked(values)] == [0, 0, 1]
+    assert [row["chosen"] for row in json.loads(values[TABLE]["rows"])] == [False, False, True]
     assert judge.taken(see(snapshot(*events))) == 2
     nobody = compare.view(snapshot(*events, Chosen(None)), language)
     assert nobody[HAND_OVER]["value"] == say("compare.hand_over", language)
@@ -337,14 +351,12 @@ def test_any_setting_can_be_chosen_for_train(language: str) -> None:
 
 
 def test_a_press_points_at_the_entry_it_shows() -> None:
-    """Points carry their entry's number, a tile its own, a line its place however it is sorted; others are nobody."""
+    """Points carry their entry's number, tiles and lines their own, however those are sorted; others are nobody."""
     seen = see(snapshot(plan(), turn(0), turn(3, broken=(0.001,)), state="done"))
     assert seen is not None
     assert choose.on_point({"own": 1}, seen) == 1
     assert choose.on_tile({"trial": 2}, seen) == 2
     assert choose.on_tile({"trial": 2, "out": True}, seen) is None
-    assert choose.on_place({"row_value": ["3", "0.001"], "index": [0, 1]}, seen) == 0
-    assert choose.on_place({}, seen) is None
     for wish in (None, "1", True, math.nan, -1, 3, [1]):
         assert choose.number(wish, seen) is None
     assert choose.number(2.0, seen) == 2

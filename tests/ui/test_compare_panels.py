@@ -195,6 +195,8 @@ def test_report_holds_every_chart_and_reaches_for_nothing(race: Any, language: s
     assert places == list(file["figures"])
     assert len(places) >= 8
     assert say("chart.map.caption", language) in file["text"]
+    assert seen.plan is not None
+    assert f">{say('knob.' + seen.plan.knob, language)}<" in file["text"]
     assert not re.search(r"(src|href)\s*=|https?://|url\(", file["text"])
     assert f'lang="{language}"' in file["text"]
     strict(list(file["figures"].values()))

@@ -53,11 +53,5 @@ def on_point(data: Mapping[str, Any], seen: Seen) -> Any:
 
 
 def on_tile(data: Mapping[str, Any], seen: Seen) -> Any:
-    """A tile, but not its button, which takes the entry out."""
+    """A line of a table, or a tile, but not its button, which takes the entry out."""
     return None if data.get("out") else data.get("trial")
-
-
-def on_place(data: Mapping[str, Any], seen: Seen) -> Any:
-    """A line of the ranking begins with its place; it may be sorted otherwise on the page."""
-    first = str((data.get("row_value") or [""])[0])
-    return next((row.trial for row in seen.ranking.ranking if str(row.place) == first), None)

@@ -183,6 +183,7 @@ _STYLE = """
 .explorer tr.chosen td { background: color-mix(in srgb, var(--color-accent) 16%, transparent); }
 .explorer tr.broken td { color: var(--body-text-color-subdued); }
 .explorer tr[hidden] { display: none; }
+@media (max-width: 760px) { .explorer table { font-size: .85rem; } .explorer :is(th, td) { padding: 4px 3px; } }
 """
 
 

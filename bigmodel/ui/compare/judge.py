@@ -14,6 +14,7 @@ from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.compare.choose import chooses, on_point
 from bigmodel.ui.compare.seen import Seen, named, rate, see
 from bigmodel.ui.compare.steer import orders
+from bigmodel.ui.compare.table import headers, knob
 from bigmodel.ui.widgets import number_cards
 from bigmodel.ui.words import chart_words, say
 
@@ -103,7 +104,7 @@ def answer_cards(seen: Seen | None, names: list[str], language: str) -> dict[str
     if math.isfinite(best.low):
         label += " " + say("compare.answer.range", language, low=best.low, high=best.high)
     cards = [
-        (say("compare.answer.proposed", language), names[found.cheapest]),
+        (proposed(seen, language), names[found.cheapest]),
         (say("compare.answer.equals", language), f"{len(found.equals)} / {len(seen.trials)}"),
         (label, f"{best.mean:.3f}"),
     ]
@@ -111,6 +112,13 @@ def answer_cards(seen: Seen | None, names: list[str], language: str) -> dict[str
         cards.append((say("compare.answer.test", language), f"{seen.verdict.test_loss:.3f}"))
         cards.append((say("compare.answer.accuracy", language), f"{seen.verdict.test_accuracy:.1%}"))
     return {"note": " ".join(_notes(seen, found, names, language)), "cards": cards}
+
+
+def proposed(seen: Seen, language: str) -> str:
+    """What the name of the proposed entry is made of, where that is more than a rate."""
+    label, count = say("compare.answer.proposed", language), len(seen.varied)
+    parts = headers(seen.varied, language, knob(seen))[1 : 2 + count]
+    return label + (": " + " · ".join(parts) if count else "")
 
 
 def _notes(seen: Seen, found: Answer, names: list[str], language: str) -> list[str]:

@@ -33,7 +33,7 @@ def report(
         paper.paragraph(cards["note"]),
         *(paper.figure(name, figure) for name, figure in figures.items()),
         paper.heading(say("compare.report.table", language)),
-        paper.table(table.headers(seen.varied, language), rows),
+        paper.table(table.headers(seen.varied, language, table.knob(seen)), rows),
         paper.heading(say("compare.report.settings", language)),
         paper.table((), _settings(config, source, language)),
         f'<script type="application/json" id="race">{paper.within_script(numbers)}</script>',

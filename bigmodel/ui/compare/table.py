@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import gradio as gr
-
 from bigmodel.compare import Rank
-from bigmodel.ui.compare.choose import chooses, on_place
+from bigmodel.ui.compare.choose import chooses, on_tile
+from bigmodel.ui.compare.ranking import ranking
 from bigmodel.ui.compare.seen import Seen, part, rate
 from bigmodel.ui.words import say
 
@@ -24,26 +24,37 @@ MOST_ROWS = 200
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
     """The table; a press on a line chooses its entry."""
-    table = gr.Dataframe(
-        headers=headers((), "en"), interactive=False, wrap=True, elem_id="compare-table", max_height=520
-    )
-    page.says(table, lambda language: {"headers": headers((), language)})
-    chooses(page, live, table, on_place)
+    table = ranking(elem_id="compare-table")
+    chooses(page, live, table, on_tile)
     return [table]
 
 
 def view(seen: Seen | None, language: str) -> list[Any]:
     """The ranking as it stands."""
-    varied = seen.varied if seen else ()
-    rows = [cells(row, seen, language) for row in seen.ranking.ranking[:MOST_ROWS]] if seen else []
-    knob = seen.plan.knob if seen and seen.plan else "none"
-    return [gr.update(value=rows, headers=headers(varied, language, knob))]
+    rows = [line(row, seen, language) for row in seen.ranking.ranking[:MOST_ROWS]] if seen else []
+    heads = headers(seen.varied if seen else (), language, knob(seen))
+    # Whole as text: every line of it is another after every round.
+    return [{"heads": heads, "rows": json.dumps(rows, ensure_ascii=False)}]
+
+
+def knob(seen: Seen | None) -> str:
+    """The second knob of a race."""
+    return seen.plan.knob if seen and seen.plan else "none"
 
 
 def headers(varied: tuple[str, ...], language: str, knob: str = "none") -> list[str]:
     """The first line of the table; beside the rate stands what else differs, the second knob by its name."""
     names = (*COLUMNS[:2], *varied, *COLUMNS[2:])
     return [say(f"knob.{knob}" if name == "value" else f"compare.column.{name}", language) for name in names]
+
+
+def line(row: Rank, seen: Seen, language: str) -> dict[str, Any]:
+    """One line for the table: its entry, how that stands, and what is written."""
+    gone = row.diverged_at is not None or row.left
+    equal = seen.answer is not None and row.trial in seen.answer.equals
+    state = "gone" if gone else "best" if row.best else "equal" if equal else "ran"
+    chosen = row.trial == seen.chosen
+    return {"trial": row.trial, "state": state, "chosen": chosen, "cells": cells(row, seen, language)}
 
 
 def cells(row: Rank, seen: Seen, language: str) -> list[str]:
@@ -56,15 +67,15 @@ def cells(row: Rank, seen: Seen, language: str) -> list[str]:
 
 def remark(row: Rank, seen: Seen, language: str) -> str:
     """Why it does not run, or what it is to the best; and whether it is chosen."""
-    found = seen.answer
+    found, join = seen.answer, say("compare.remark.between", language).join
     told = [say("compare.remark.chosen", language)] if row.trial == seen.chosen else []
     if row.diverged_at is not None:
-        return ", ".join([*told, say("compare.remark.diverged", language, step=row.diverged_at)])
+        return join([*told, say("compare.remark.diverged", language, step=row.diverged_at)])
     if row.left:
-        return ", ".join([*told, say("compare.remark.left", language, epoch=seen.trials[row.trial].number)])
+        return join([*told, say("compare.remark.left", language, epoch=seen.trials[row.trial].number)])
     told += [say("compare.remark.best", language)] if row.best else []
     if found and not row.best and row.trial in found.equals:
         told.append(say("compare.remark.equal", language))
     if found and len(found.equals) > 1 and row.trial == found.cheapest:
         told.append(say("compare.remark.cheapest", language))
-    return ", ".join(told)
+    return join(told)

@@ -50,7 +50,7 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
             }
         with gr.Row(elem_classes="orders"):
             names = [f"compare-{name}" for name in CHARTS]
-            chart = gr.Dropdown(names, value=names[0], interactive=True, elem_id="compare-picture")
+            chart = gr.Dropdown(names, value=names[0], interactive=True, elem_id="compare-picture", min_width=240)
             page.words(chart, label="compare.picture.label", info="compare.picture.info")
             page.says(chart, lambda language: {"choices": pictures(language)})
             for kind in ("png", "svg"):
