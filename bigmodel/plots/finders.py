@@ -81,7 +81,7 @@ def finder_votes(cases: Sequence[CaseRow], words: Words) -> go.Figure:
         words["valid_loss"],
         traces,
         xaxis=axis,
-        yaxis={"type": "log", "dtick": _steps(cases), **({"domain": [0.54, 1]} if cases else {})},
+        yaxis={"type": "log", "tickformat": "~g", "dtick": _steps(cases), **({"domain": [0.54, 1]} if cases else {})},
         waiting=((-7, 1), (-2, 0)),
         legend=LEGEND,
         meta={

@@ -331,6 +331,22 @@ def test_the_winner_of_the_answer_goes_to_train() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_proposed_says_what_its_name_is_made_of(language: str) -> None:
+    """With another knob than the rate the label of the proposal names both."""
+    one = see(race(3, "done"))  # type: ignore[arg-type]
+    assert one is not None
+    assert judge.proposed(one, language) == say("compare.answer.proposed", language)
+    trials = tuple(
+        replaced(trial, entry=replaced(trial.entry, optimizer=name))
+        for trial, name in zip(one.trials, ("sgd", "adam", "sgd"), strict=True)
+    )
+    both = see(snapshot(plan(), replaced(one.rounds[-1], trials=trials), state="done"))
+    assert both is not None
+    parts = " · ".join(say(f"compare.column.{name}", language) for name in ("rate", "optimizer"))
+    assert judge.proposed(both, language) == say("compare.answer.proposed.parts", language, parts=parts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_any_setting_can_be_chosen_for_train(language: str) -> None:
     """Who is pointed at is marked in every panel and offered to Train, also while the race runs; nobody: the best."""
     events = (plan(), turn(0), turn(3), tiles(3), Chosen(2))

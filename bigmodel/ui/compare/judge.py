@@ -116,9 +116,10 @@ def answer_cards(seen: Seen | None, names: list[str], language: str) -> dict[str
 
 def proposed(seen: Seen, language: str) -> str:
     """What the name of the proposed entry is made of, where that is more than a rate."""
-    label, count = say("compare.answer.proposed", language), len(seen.varied)
-    parts = headers(seen.varied, language, knob(seen))[1 : 2 + count]
-    return label + (": " + " · ".join(parts) if count else "")
+    if not seen.varied:
+        return say("compare.answer.proposed", language)
+    parts = headers(seen.varied, language, knob(seen))[1 : 2 + len(seen.varied)]
+    return say("compare.answer.proposed.parts", language, parts=" · ".join(parts))
 
 
 def _notes(seen: Seen, found: Answer, names: list[str], language: str) -> list[str]:

@@ -103,16 +103,18 @@ _STYLE = """
 .ranking .best td { font-weight: 700; color: var(--color-accent); }
 .ranking .equal td { font-weight: 600; }
 .ranking .gone td { color: var(--body-text-color-subdued); }
+.ranking td:last-child { font-weight: 400 !important; }
 .ranking [aria-selected=true] td { background: color-mix(in srgb, var(--color-accent) 16%, transparent); }
 @media (max-width: 760px) {
     .ranking { font-size: .85rem; }
-    .ranking tr { display: grid; grid-template-columns: 2.7em repeat(var(--columns), minmax(0, 1fr)); }
+    .ranking tr { display: grid; grid-template-columns: 3em repeat(var(--columns), minmax(0, 1fr)); padding: 0; }
     .ranking tbody tr { border-bottom: 1px solid var(--border-color-primary) !important; }
     .ranking tbody tr[aria-selected=true] { background: color-mix(in srgb, var(--color-accent) 16%, transparent); }
     .ranking tbody td { border: 0; }
-    .ranking :is(th, td) { padding: 6px 0 6px 8px; }
+    .ranking :is(th, td) { padding: 6px 0 6px 6px; }
+    .ranking th { font-size: .7rem; hyphens: auto; overflow-wrap: anywhere; }
     .ranking :is(th, td):nth-last-child(2), .ranking th:last-child, .ranking td:last-child:empty { display: none; }
-    .ranking td:last-child { grid-column: 2 / -1; padding-top: 0; font-weight: 400 !important; }
+    .ranking td:last-child { grid-column: 2 / -1; padding-top: 0; }
 }
 """
 

@@ -55,6 +55,9 @@ def _amount(page: Page, name: str, value: int) -> gr.Number:
 def amount(name: str, value: Any) -> int:
     """How many further seeds or epochs: a whole number from 1 on. ConfigError for anything else."""
     most = int(limits_of(CompareConfig, name).high)
+    if value is None:
+        empty = {"field": name, "label": f"compare.order.{name}.label", "value": value, "example": 2}
+        raise ConfigError((BigModelError("config.empty", **empty),))
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= most or value != int(value):
         said = {"field": name, "label": f"compare.order.{name}.label", "value": value, "low": 1, "high": most}
         raise ConfigError((BigModelError("config.whole", **said),))
