@@ -18,16 +18,6 @@ from bigmodel.ui.live import Controls, Live, Start
 from bigmodel.ui.widgets import Page, status_bar
 from bigmodel.ui.words import say
 
-# As long as the browser tab lives, a reload finds the choice of a hand. Storage may be forbidden: then it does not.
-_KEEP = """name => {
-  try { sessionStorage[name ? 'setItem' : 'removeItem']('bigmodel.%(task)s', name); } catch (forbidden) {}
-}"""
-_FIND = """(...now) => {
-  let kept = null;
-  try { kept = sessionStorage.getItem('bigmodel.%(task)s'); } catch (forbidden) {}
-  return kept ? [kept, kept, kept] : now;
-}"""
-
 
 @dataclass(frozen=True)
 class Choosing:
@@ -42,7 +32,7 @@ class ModelMenu:
     the choice that the menu goes back to, and `own` what a hand has chosen."""
 
     def __init__(self, page: Page, live: Live, task: Literal["text", "speech"], default: str) -> None:
-        self.task, self.default = task, default
+        self.task = task
         prefix = "generate" if task == "text" else "transcribe"
         self.menu = gr.Dropdown(
             [default], value=default, allow_custom_value=True, interactive=True, elem_id=f"{prefix}-model"
@@ -51,7 +41,8 @@ class ModelMenu:
         page.says(self.menu, lambda language: {"choices": [(title(m, language), m.name) for m in catalogue(task)]})
         self.chosen = gr.Textbox(default, visible="hidden")
         self.own = gr.Textbox("", visible="hidden")
-        self._remember(page)
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        self.menu.input(None, [self.menu], [self.own], js="name => name", **hidden)
         status = status_bar(elem_id=f"{prefix}-model-status")
         live.connect(
             f"{prefix}.model",
@@ -66,14 +57,6 @@ class ModelMenu:
         # Who looks at the tab will soon press its button: the libraries take seconds to load, the first time.
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
         page.here.select(lambda: open_ahead(default, task), None, None, **quiet)
-
-    def _remember(self, page: Page) -> None:
-        """Keep the choice of a hand over a reload. Whether it can still be had, the next press of the button tells."""
-        three = [self.menu, self.chosen, self.own]
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        page.visitor.change(None, three, three, js=_FIND % {"task": self.task}, **quiet)
-        self.menu.input(None, [self.menu], [self.own], js="name => name", **quiet)
-        self.own.change(None, [self.own], None, js=_KEEP % {"task": self.task}, **quiet)
 
     def _prepare(self, language: str, name: str, before: str) -> Start:
         def job(shelf: Shelf) -> Iterator[Any]:
@@ -95,14 +78,17 @@ def title(info: ModelInfo, language: str) -> str:
 
 def view(snapshot: Snapshot | None, language: str, default: str) -> Sequence[Any]:
     """The menu, the memory of the choice and that of a hand's: back to the model before when this one cannot be had.
-    What can be had stands in the menu already, and may have been changed there since."""
+    Both are said again when it is there: after a reload the menu stands on its default, and a prompt in another
+    language must not change what a hand has chosen. Meanwhile the menu says what comes: else it is blank."""
     choosing = snapshot.events[0] if snapshot and snapshot.events else None
     if not isinstance(choosing, Choosing) or snapshot is None:
         return [gr.skip(), gr.skip(), gr.skip()]
     if snapshot.state in ("failed", "stopped"):
         before = choosing.before
         return [gr.update(value=before), before, before if before != default else ""]
-    return [gr.skip(), choosing.name if snapshot.state == "done" else gr.skip(), gr.skip()]
+    if snapshot.state != "done":
+        return [gr.update(value=choosing.name), gr.skip(), gr.skip()]
+    return [gr.update(value=choosing.name), choosing.name, choosing.name]
 
 
 def opening_line(event: Any, language: str) -> tuple[str, float]:

@@ -20,7 +20,9 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-expect.set_options(timeout=60_000)
+# Opening the libraries for a first text takes a minute where ten other programs run.
+WAIT = 180_000
+expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +79,7 @@ def open_page(browser: Browser, address: str, request: pytest.FixtureRequest) ->
             locale=locale, viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
         page = context.new_page()
-        page.set_default_timeout(60_000)  # as long as `expect` waits
+        page.set_default_timeout(WAIT)  # as long as `expect` waits
         opened.append(page)
         page.goto(address + path)
         expect(page.locator("#train-start")).to_be_visible()

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 from test_train import press
 
-from tests.e2e.conftest import until_ready, zoom
+from tests.e2e.conftest import WAIT, until_ready, zoom
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ def test_works_where_storage_is_forbidden(browser, address: str) -> None:
     forbid = "Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError'); }})"
     context.add_init_script(f"for (const name of ['sessionStorage', 'localStorage']) {forbid}")
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(WAIT)
     page.goto(address)
     expect(page.locator("#train-start")).to_have_text("开始训练")
     until_ready(page)
@@ -75,7 +75,7 @@ def test_fits_a_phone(open_page, tab: str) -> None:
 def test_no_request_leaves_the_machine(browser, address: str) -> None:
     """From the first byte to a drawn chart the page asks this machine only."""
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(WAIT)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
@@ -116,7 +116,7 @@ def test_live_chart_keeps_up_and_keeps_the_zoom(browser, chart_address: str) -> 
     """Of two hundred updates the page draws those that it has time for; the last one is there once the server ends,
     and a zoom survives them."""
     page = browser.new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(WAIT)
     page.goto(chart_address)
     page.locator("#go").click()
     page.wait_for_function("document.querySelector('#chart .chart-plot')?.data?.[0].x.length > 20")

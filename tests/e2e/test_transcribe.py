@@ -15,7 +15,7 @@ from test_train import press
 
 from bigmodel.transcribe import Segment
 from bigmodel.ui.transcribe import EXAMPLE
-from tests.e2e.conftest import events, until_ready
+from tests.e2e.conftest import WAIT, events, until_ready
 
 SAID = "enter"  # the first word of the example that ships
 
@@ -113,7 +113,7 @@ def test_microphone(launch: Callable[..., Browser], address: str, runs, tmp_path
     )
     context = browser.new_context(locale="en-US", permissions=["microphone"])
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(WAIT)
     page.goto(address)
     until_ready(page)
     show(page)

@@ -128,18 +128,20 @@ def test_menu_goes_back_when_a_model_cannot_be_had(state: str) -> None:
     assert models.view(snapshot(again, state=state, error=error), "en", "text-en")[1:] == ["gpt2", "gpt2"]
 
 
-def test_menu_goes_back_to_a_model_that_is_ready() -> None:
-    """Once a model is open it is what the menu goes back to. The menu itself may have been changed since: an old run
-    that is followed again after a reload or a switch of language does not turn it back."""
+def test_menu_keeps_a_model_that_is_ready() -> None:
+    """Once a model is open it is what the menu shows and goes back to, and a hand's choice: after a reload too."""
     menu, chosen, own = models.view(snapshot(CHOOSING, Opening("gpt2", 2.0), state="done"), "en", "text-en")
-    assert chosen == "gpt2"
-    assert all("value" not in update for update in (menu, own))
+    assert (menu["value"], chosen, own) == ("gpt2", "gpt2", "gpt2")
 
 
-def test_menu_is_left_alone_meanwhile() -> None:
-    """While a model comes, or none was ever chosen, the menu is not touched."""
-    for run in (None, snapshot(), snapshot(CHOOSING), snapshot(CHOOSING, Opening("gpt2", 2.0))):
+def test_menu_says_what_comes_and_is_left_alone_before() -> None:
+    """While a model comes the menu shows it and would still go back; where none was ever chosen nothing is touched."""
+    for run in (None, snapshot()):
         assert all("value" not in update for update in models.view(run, "en", "text-en"))
+    for run in (snapshot(CHOOSING), snapshot(CHOOSING, Opening("gpt2", 2.0))):
+        menu, *others = models.view(run, "en", "text-en")
+        assert menu["value"] == "gpt2"
+        assert all("value" not in update for update in others)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
