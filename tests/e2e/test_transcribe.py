@@ -55,6 +55,7 @@ def test_example_is_one_click_away(open_page, runs) -> None:
     show(page)
     press(page, "transcribe-example")
     expect(page.locator("#transcribe-audio")).to_contain_text("0:")
+    page.wait_for_timeout(1000)
     text = transcribe(page, runs).lower()
     assert SAID in text
     expect(page.locator("#transcribe-wave .chart-plot .scatterlayer")).to_be_visible()
@@ -120,9 +121,12 @@ def test_microphone(launch: Callable[..., Browser], address: str, runs, tmp_path
     page.locator("#transcribe-audio [aria-label='Record audio']").click()
     page.locator("#transcribe-audio .record-button").click()
     page.wait_for_timeout(1000 * (len(wave) / rate + 1.5))
-    page.locator("#transcribe-audio .stop-button").first.click()
+    # The player is there at once, the recording only once it has been uploaded.
+    with page.expect_response(lambda answer: "/upload" in answer.url):
+        page.locator("#transcribe-audio .stop-button").first.click()
     expect(page.locator("#transcribe-audio .record-button")).not_to_be_visible()
     expect(page.locator("#transcribe-audio")).to_contain_text("0:")
+    page.wait_for_timeout(1000)
     text = transcribe(page, runs)
     assert len(text.split()) >= 3
     browser.close()
