@@ -205,6 +205,11 @@ def editions(notes: dict[str, Any]) -> list[dict[str, Any]]:
     return [*(editions(before) if before else []), notes] if notes else []
 
 
+def mixed(notes: dict[str, Any]) -> str:
+    """How much of the edition before was mixed in at the end, for the card."""
+    return f", mixed with {notes['average']:.0%} of the one before" if notes.get("average") else ""
+
+
 def edition_row(number: int, notes: dict[str, Any], read: str) -> str:
     """A line for the card: which edition, by which commit's recipe, what it `read`, in how much time."""
     cells = (

@@ -160,7 +160,7 @@ def wished(page: Page, query: str) -> tuple[list[Any], list[BigModelError]]:
     """What a page opened by this query shows: the tab, then all widgets that a link can fill. And what is wrong."""
     wishes = parsed(query)
     tab = wishes.get("tab", "train")
-    updates: list[Any] = [gr.update(selected=tab) if "tab" in wishes and tab in page.linked else gr.skip()]
+    updates: list[Any] = [gr.update(selected=tab) if wishes.get("tab") in page.named else gr.skip()]
     problems: list[BigModelError] = []
     for name, parts in page.linked.items():
         for part in parts:

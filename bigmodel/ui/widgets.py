@@ -30,6 +30,7 @@ class Page:
         self._said: list[tuple[Any, Callable[[str], dict[str, Any]]]] = []
         self.tabs: Any = None
         self.here: Any = None  # the tab that is being built
+        self.named: list[str] = []  # the tabs that a link can open
         # What a link can fill, by tab: see link.py.
         self.linked: dict[str, tuple[Any, ...]] = {}
 
@@ -64,6 +65,7 @@ class Page:
         """A tab that says `<name>.tab`; to be used in `with`."""
         self.here = tab = gr.Tab(id=name, elem_id=f"tab-{name}")
         self.tabs = tab.parent
+        self.named.append(name)
         return self.words(tab, label=f"{name}.tab")
 
     def button(self, key: str, **kwargs: Any) -> gr.Button:

@@ -144,6 +144,7 @@ def test_each_tab_takes_its_own_settings() -> None:
     told = {name: update["value"] for name, update in zip(names, updates, strict=True) if "value" in update}
     assert told == {"train-epochs": 33}
     assert "selected" not in updates[0]
+    assert ours.fn("?tab=generate", "en")[0]["selected"] == "generate"  # no settings of its own, and yet it opens
 
 
 @pytest.mark.parametrize(

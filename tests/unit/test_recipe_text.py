@@ -120,6 +120,22 @@ def test_the_next_edition_begins_where_the_last_ended(english: Path, tmp_path: P
         list(cook(tiny(TextEnConfig, english, tmp_path / "five", 2, start=start, width=32)))
 
 
+def test_editions_are_averaged(english: Path, tmp_path: Path) -> None:
+    """A quarter of the start's weights in what is saved: each weight lies a quarter of the way back, and the card
+    tells."""
+    import torch
+
+    list(cook(tiny(TextEnConfig, english, tmp_path / "one", 1)))
+    start = str(tmp_path / "one" / "model")
+    list(cook(tiny(TextEnConfig, english, tmp_path / "two", 2, start=start)))
+    list(cook(tiny(TextEnConfig, english, tmp_path / "mix", 2, start=start, average=0.25)))
+    one, two, mix = (weights(tmp_path / name) for name in ("one", "two", "mix"))
+    assert any(not torch.equal(one[key], two[key]) for key in one)
+    for key in one:
+        torch.testing.assert_close(mix[key].float(), two[key].float().lerp(one[key].float(), 0.25), atol=2e-3, rtol=0)
+    assert "mixed with 25% of the one before" in (tmp_path / "mix" / "model" / "README.md").read_text(encoding="utf-8")
+
+
 def test_chinese_is_learnt_character_by_character(chinese: Path, tmp_path: Path) -> None:
     """One token a character, none ever half, an unknown one is □; the quatrain that was learnt comes out in form."""
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigmodel.recipes.common import edition_row, editions
+from bigmodel.recipes.common import edition_row, editions, mixed
 
 if TYPE_CHECKING:
     from bigmodel.recipes.speech_en import SpeechEnConfig
@@ -92,8 +92,7 @@ def _training(notes: dict[str, Any]) -> list[str]:
 
 
 def _read(notes: dict[str, Any]) -> str:
-    mixed = f", mixed with {notes['average']:.0%} of the one before" if notes.get("average") else ""
-    return f"{notes['heard'] / 3600:.0f} hours of speech{mixed}"
+    return f"{notes['heard'] / 3600:.0f} hours of speech{mixed(notes)}"
 
 
 def _lone(checked: Checked) -> str:

@@ -38,7 +38,8 @@ class Plan:
 class TextConfig:
     """What to train and how long. With `steps` the seed decides every weight; with `minutes` the clock has a say.
 
-    `start` is the folder of a finished model of the same shape whose weights and tokenizer this one begins with.
+    `start` is the folder of a finished model of the same shape whose weights and tokenizer this one begins with;
+    `average` is their share in what is saved at the end.
     """
 
     plan: ClassVar[Plan]
@@ -47,6 +48,7 @@ class TextConfig:
     out: str = ""
     checkpoints: str = ""
     start: str = ""
+    average: float = bounded(0.0, 0.0, 1.0)
     minutes: float = bounded(90.0, 0.1, 10_000.0)
     clock: str = chosen("wall", "wall", "processor")
     steps: int = bounded(0, 0, 1_000_000)
@@ -121,6 +123,7 @@ def cook(config: TextConfig) -> Iterator[Event]:
 
     from bigmodel.recipes.common import (
         CLOCKS,
+        average,
         begin_from,
         check_start,
         load_state,
@@ -160,18 +163,21 @@ def cook(config: TextConfig) -> Iterator[Event]:
             yield save(config, model, tokenizer, step, seconds)
             yield Checked(step, network.bits_per_byte(config, model, tokenizer, books, most=4), seconds)
     save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss})
-    yield save(config, model, tokenizer, step, seconds)
+    if config.start and config.average:
+        average(config.start, model, config.average)
+    yield save(config, model, tokenizer, step, seconds, average=config.average)
     yield from evaluate(config)
 
 
-def save(config: TextConfig, model: Any, tokenizer: Any, step: int, seconds: float) -> Saved:
+def save(config: TextConfig, model: Any, tokenizer: Any, step: int, seconds: float, average: float = 0.0) -> Saved:
     """Write weights (float16, shards under 10 MB), config, tokenizer and what the training says of itself."""
     from bigmodel.recipes.common import SHARD, tell
 
     model.half().save_pretrained(config.out, max_shard_size=SHARD)
     model.float()
     tokenizer.save_pretrained(config.out)
-    tell(config, step=step, seconds=round(seconds), tokens=step * config.batch * config.context)
+    tokens = step * config.batch * config.context
+    tell(config, step=step, seconds=round(seconds), tokens=tokens, average=average)
     return Saved(config.out, sum(p.numel() for p in model.parameters()), step)
 
 

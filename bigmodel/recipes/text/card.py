@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bigmodel.recipes.common import edition_row, editions
+from bigmodel.recipes.common import edition_row, editions, mixed
 
 if TYPE_CHECKING:
     from bigmodel.recipes.text import Checked, Sample, Trait
@@ -33,7 +33,7 @@ def write(
 def _training(notes: dict[str, Any]) -> list[str]:
     """A row of the table for each edition."""
     told = enumerate(editions(notes), 1)
-    return [edition_row(number, one, f"{one['tokens'] / 1e6:.1f} million tokens") for number, one in told]
+    return [edition_row(number, one, f"{one['tokens'] / 1e6:.1f} million tokens{mixed(one)}") for number, one in told]
 
 
 def _quoted(text: str) -> str:
