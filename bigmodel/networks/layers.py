@@ -58,7 +58,7 @@ class Linear:
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
         self._slopes(slope)
         members, _, width = self.weight.shape
-        room = self.room.of(members, width, slope.shape[2])
+        room = self.room.of(members, width, slope.shape[2]) if members > 1 else None
         return torch.bmm(self.weight.transpose(1, 2), slope, out=room)
 
     def _slopes(self, slope: torch.Tensor) -> None:
@@ -82,7 +82,8 @@ class First(Linear):
         self.together_bias = self.bias.flatten(0, 1) if self.bias is not None else None
 
     def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
-        if len(x) > 1:
+        self.joined = len(x) < len(self.weight)
+        if not self.joined:
             return super().forward(x, training)
         self.x = x
         room = self.room.of(len(self.together), x.shape[2]) if training else None
@@ -93,11 +94,11 @@ class First(Linear):
         return z.view(*self.weight.shape[:2], -1)
 
     def backward(self, slope: torch.Tensor) -> torch.Tensor:
-        if len(self.x) > 1:
-            self._slopes(slope)
-        else:
+        if self.joined:
             torch.mm(slope.flatten(0, 1), self.x[0].T, out=self.together_slope)
             self._bias_slope(slope)
+        else:
+            self._slopes(slope)
         return slope
 
 
@@ -216,7 +217,7 @@ class CrossEntropy:
     def slope(self) -> torch.Tensor:
         # (softmax - target) / rows, for what a row's target holds sums to 1. Chances below 1e-26 are rounding: the
         # vector exponential takes many times as long where its results underflow.
-        return self.log.clamp_(min=-60).exp_().mul_(1 / self.log.shape[2]).add_(self.weights)
+        return torch.add(self.weights, self.log.clamp_(min=-60).exp_(), alpha=1 / self.log.shape[2])
 
 
 class MSE:
