@@ -117,7 +117,7 @@ AILING: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("vanishing", "moons", {**DEEP, "activation": "gelu", "widths": (32,) * 6, "learning_rate": 0.01}, "normalisation"),
     ("collapse", "article", {"l1": 0.1, "activation": "gelu"}, "l1"),
     ("overfitting", "few", {"widths": (256, 256), "epochs": 100, "learning_rate": 3e-3}, "l2"),
-    ("overfitting", "digits", {"widths": (8,) * 6, "epochs": 30, "learning_rate": 5e-3}, "l2"),
+    ("overfitting", "digits", {"widths": (8,) * 6, "epochs": 60, "learning_rate": 5e-3}, "l2"),
     ("overfitting", "article", {"epochs": 60, "learning_rate": 3e-3}, "l2"),
     ("unfinished", "iris", {}, "epochs"),
     ("unfinished", "digits", {"widths": (32,), "epochs": 3, "learning_rate": 3e-4}, "epochs"),
