@@ -139,9 +139,9 @@ def test_a_look_back_and_a_fork(open_page) -> None:
     page.wait_for_function(f"{LOSS}.data[0]?.x[0] === 3")
     expect(page.locator("#train-status")).to_contain_text("Epoch 12 of 12")
     # The status line may come a moment before the chart has drawn the last epoch.
-    page.wait_for_function(f"{POINTS} >= 9")
+    page.wait_for_function(f"{POINTS} === 10")
     page.wait_for_function(f"{LOSS}.layout.annotations.some(one => one.text === 'fork')")
-    page.wait_for_function(f"{LOSS}.data.some(line => line.x[0] === 0 && line.x.length >= 12)")
+    page.wait_for_function(f"{LOSS}.data.some(line => line.x[0] === 0 && line.x.length === 13)")
     press(page, "train-health-fold")
     page.wait_for_function("document.querySelector('#train-health .chart-plot')?.data?.length > 2")
 
