@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,14 +211,14 @@ def mixed(notes: dict[str, Any]) -> str:
     return f", mixed with {notes['average']:.0%} of the one before" if notes.get("average") else ""
 
 
-def edition_row(number: int, notes: dict[str, Any], read: str) -> str:
-    """A line for the card: which edition, by which commit's recipe, what it `read`, in how much time."""
-    cells = (
-        number, notes.get("commit") or "not told", notes["step"], read,
-        f"{notes['seconds'] / 3600:.1f} on {notes['threads']} CPU thread{'s' if notes['threads'] > 1 else ''}",
-        notes["seed"],
-    )  # fmt: skip
-    return f"| {' | '.join(map(str, cells))} |"
+def edition_table(notes: dict[str, Any], column: str, read: Callable[[dict[str, Any]], str]) -> str:
+    """For the card: every edition, by which commit's recipe, what it `read` (under `column`), in how much time."""
+    rows = [f"| edition | commit | steps | {column} | hours | seed |", "|---|---|---|---|---|---|"]
+    for number, one in enumerate(editions(notes), 1):
+        time = f"{one['seconds'] / 3600:.1f} on {one['threads']} CPU thread{'s' if one['threads'] > 1 else ''}"
+        cells = (number, one.get("commit") or "not told", one["step"], read(one) + mixed(one), time, one["seed"])
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(rows)
 
 
 def _commit() -> str:

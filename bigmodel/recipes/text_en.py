@@ -108,8 +108,6 @@ Every 50th document of each source was held out and never trained on.
 `python -m bigmodel recipe text-en --data DIR`; each edition began with the weights of the one before (`--start`), and
 the tokens count repetitions.
 
-| edition | commit | steps | read | hours | seed |
-|---|---|---|---|---|---|
 {training}
 
 Muon for the matrices inside the layers, AdamW for the rest; windows of half the context for the first 70 % of the

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigmodel.recipes.common import edition_row, editions, mixed
+from bigmodel.recipes.common import edition_table
 
 if TYPE_CHECKING:
     from bigmodel.recipes.speech_en import SpeechEnConfig
@@ -61,7 +61,7 @@ def write_card(
         data="\n".join(_data(clips, away)),
         away=len(away),
         lone=_lone(checked),
-        training="\n".join(_training(notes)),
+        training=edition_table(notes, "heard", lambda one: f"{one['heard'] / 3600:.0f} hours of speech"),
         scores="\n".join(_scores(checked)),
         calibration="\n".join(f"| {mean:.2f} | {share:.2f} | {count} |" for mean, share, count in calibrated.table),
         judged=calibrated.words,
@@ -84,15 +84,6 @@ def _data(clips: Sequence[Clip], away: Collection[str]) -> list[str]:
         kept = f"{len(speakers - set(away))} + {len(speakers & set(away))}"
         rows.append(f"| {who} | {what} | {hours:.2f} | {kept} | {licence} | {where} |")
     return rows
-
-
-def _training(notes: dict[str, Any]) -> list[str]:
-    """A row of the table for each edition."""
-    return [edition_row(number, one, _read(one)) for number, one in enumerate(editions(notes), 1)]
-
-
-def _read(notes: dict[str, Any]) -> str:
-    return f"{notes['heard'] / 3600:.0f} hours of speech{mixed(notes)}"
 
 
 def _lone(checked: Checked) -> str:
@@ -151,8 +142,6 @@ The weights are a product of all three corpora, so they go under the strictest l
 `python -m bigmodel recipe speech-en --data DIR --texts DIR`; each edition began with the weights of the one before
 (`--start`), and the hours heard count repetitions.
 
-| edition | commit | steps | heard | hours | seed |
-|---|---|---|---|---|---|
 {training}
 
 Muon for the matrices inside the layers, AdamW for the rest; warm-up, plateau and linear decay to zero; mixing weights

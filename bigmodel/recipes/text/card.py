@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bigmodel.recipes.common import edition_row, editions, mixed
+from bigmodel.recipes.common import edition_table
 
 if TYPE_CHECKING:
     from bigmodel.recipes.text import Checked, Sample, Trait
@@ -23,17 +23,11 @@ def write(
         heads=settings.n_head,
         vocabulary=settings.vocab_size,
         context=settings.n_positions,
-        training="\n".join(_training(notes)),
+        training=edition_table(notes, "read", lambda one: f"{one['tokens'] / 1e6:.1f} million tokens"),
         quality="\n".join(f"| {name} | {bits:.3f} |" for name, bits in checked.bits_per_byte),
         traits="\n".join(f"| {t.name} | {t.value:.3g} | {t.count} |" for t in traits),
         samples="\n\n".join(f"> **{s.prompt}**{_quoted(s.text.removeprefix(s.prompt))}" for s in samples),
     )
-
-
-def _training(notes: dict[str, Any]) -> list[str]:
-    """A row of the table for each edition."""
-    told = enumerate(editions(notes), 1)
-    return [edition_row(number, one, f"{one['tokens'] / 1e6:.1f} million tokens{mixed(one)}") for number, one in told]
 
 
 def _quoted(text: str) -> str:
