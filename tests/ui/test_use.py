@@ -90,12 +90,28 @@ def test_only_what_moved_is_sent(iris: Run) -> None:
     *_, key, _ = predict.followed(iris, None, "", "", "en")
     mine = json.dumps([["1", "2", "3", "4"], ""])
     _, form, bars, cells, same, _ = predict.followed(iris, None, mine, key, "en")
-    assert (form, cells, same) == (gr.skip(), gr.skip(), gr.skip())
-    assert len(bars["rows"]) == 3
+    assert (form, bars, cells, same) == (gr.skip(),) * 4
     _, form, _, cells, _, _ = predict.followed(iris, None, mine, key, "zh")
     assert form["cells"] == ["1", "2", "3", "4"]
     for strange in ("{", "[1]", "[[],[]]", "null", '[["a"], 1]'):
-        strict(predict.followed(iris, None, strange, key, "en")[2])
+        strict(predict.followed(iris, None, strange, key, "zh")[2])
+
+
+def test_the_truth_of_a_row_goes_with_its_cells(iris: Run) -> None:
+    """The form asks again when the network moves on: the same cells keep the row's class, others have none, whatever
+    the page sends; and another row is another one."""
+    use = using.in_use(iris, None)
+    cells, truth = using.example(use, 7)
+    said = say("train.use.truth", "en", name=truth)
+    shown, sent = predict.answered(use, json.dumps(cells), json.dumps([cells, truth]), "en")
+    assert (said in shown["note"], json.loads(sent)) == (True, [cells, truth])
+    other = [*cells[:3], "9"]
+    shown, sent = predict.answered(use, json.dumps(other), json.dumps([cells, truth]), "en")
+    assert (said in shown["note"], json.loads(sent)) == (False, [other, ""])
+    for strange in ("{", "[1]", "[[],[]]", "null", '[["a"], 1]'):
+        strict(predict.answered(use, strange, strange, "en")[0])
+    assert predict.another_one(use, "", 7) == (cells, truth)
+    assert predict.another_one(use, json.dumps([cells, ""]), 7) == using.example(use, 8)
 
 
 def test_columns_of_a_table_have_their_kinds(own: Run) -> None:

@@ -88,7 +88,8 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     opener.click(opened, asks, outputs, **QUIET)
     part.input(chosen, [*asks, part], outputs, **QUIET)
     threshold.input(cut, [*asks, threshold], [cards, confusion, curves], trigger_mode="always_last", **QUIET)
-    confusion.select(clicked, asks, [rows], trigger_mode="always_last", **QUIET)
+    # No waiting for the answer before: an event that waits is sent with the place of the one before it.
+    confusion.select(clicked, asks, [rows], trigger_mode="multiple", **QUIET)
     return outputs
 
 

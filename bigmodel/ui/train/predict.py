@@ -53,6 +53,15 @@ watch('value', () => {
 });
 """
 
+# The form itself asks for the bars when the network has moved on: only it knows what has been typed since. Its cells
+# are read when they are sent: an event that has had to wait is sent with the data of the one before it.
+_ASK = "() => { document.querySelector('#train-use-form .rowform')?.ask?.(); }"
+_READ = """(visitor, language, file, sent, now) => {
+    const form = document.querySelector('#train-use-form .rowform');
+    return [visitor, language, file, sent, JSON.stringify(form?.read?.() ?? [])];
+}"""
+_HIDDEN = ("state", "cells", "key", "now")
+
 # One long file at a time for each worker: rows that are typed meanwhile do not wait for it.
 _LONG: dict[str, Any] = {**QUIET, "concurrency_limit": 2, "concurrency_id": "predict"}
 
@@ -84,10 +93,10 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
     cards = number_cards(elem_id="train-use-numbers", visible=False)
     rows = listing(elem_id="train-use-rows", visible=False)
     saver = gr.HTML(None, html_template="<span></span>", js_on_load=_SAVE, elem_id="train-use-saver", padding=False)
-    # What moves the panel, the cells as they were sent last, and what the form is for.
-    state, cells, key = (gr.Textbox("", visible="hidden", elem_id=f"train-use-{n}") for n in ("state", "cells", "key"))
+    # What moves the panel, the cells that were predicted last, what the form is for, and the cells to predict.
+    state, cells, key, now = (gr.Textbox("", visible="hidden", elem_id=f"train-use-{name}") for name in _HIDDEN)
     asks = [page.visitor, page.language, network]
-    _connect_row(page, live, asks, (state, cells, key), (about, form, shown, another), network)
+    _connect_row(page, live, asks, (state, cells, key, now), (about, form, shown, another), network)
     _remember(page, network)
     _connect_files(live, asks, (save, again, keep), (table, cards, rows, saver))
     return [save, state]
@@ -127,52 +136,48 @@ def _remember(page: Page, network: gr.File) -> None:
 
 def _connect_row(page: Page, live: Live, asks: list[Any], hidden: Any, parts: Any, network: Any) -> None:
     """The form follows the network in use; a row that is typed, drawn or taken from the test part is predicted."""
-    (state, cells, key), (about, form, shown, another) = hidden, parts
+    (state, cells, key, now), (about, form, shown, another) = hidden, parts
 
     def follow(visitor: str, language: str, file: str | None, sent: str, before: str, request: gr.Request) -> list[Any]:
         return followed(live.run("train", visitor, request), file, sent, before, language)
 
-    def typed(visitor: str, language: str, file: str | None, request: gr.Request, event: gr.EventData) -> list[Any]:
+    def typed(visitor: str, language: str, file: str | None, sent: str, row: str, request: gr.Request) -> list[Any]:
         with told(language):
             use = in_use(live.run("train", visitor, request), file)
-            found = cells_from((getattr(event, "_data", None) or {}).get("cells"), use)
-            return [bars(use, predicted(use, found), "", language), json.dumps([found, ""])]
+            return answered(use, row, sent, language)
 
-    def taken(visitor: str, language: str, file: str | None, request: gr.Request) -> list[Any]:
+    def taken(visitor: str, language: str, file: str | None, sent: str, request: gr.Request) -> list[Any]:
         with told(language):
             use = in_use(live.run("train", visitor, request), file)
-            found, truth = example(use, random.randrange(1 << 30))
+            found, truth = another_one(use, sent, random.randrange(1 << 30))
             fields = form_of(use, found, language)
             return [fields, bars(use, predicted(use, found), truth, language), json.dumps([found, truth])]
 
     follows = [about, form, shown, cells, key, another]
-    for moved in (state.change, network.change, page.language.change):
+    form.select(typed, [*asks, cells, now], [shown, cells], js=_READ, trigger_mode="always_last", **QUIET)
+    moves = [
         moved(follow, [*asks, cells, key], follows, trigger_mode="always_last", **QUIET)
-    form.select(typed, asks, [shown, cells], trigger_mode="always_last", **QUIET)
-    another.click(taken, asks, [form, shown, cells], **QUIET)
+        for moved in (state.change, network.change, page.language.change)
+    ]
+    # An answer to an earlier row may come last: the form asks once more for the one it shows.
+    for moved in (*moves, another.click(taken, [*asks, cells], [form, shown, cells], **QUIET)):
+        moved.success(None, None, None, js=_ASK, **QUIET)
 
 
 def followed(run: Run | None, file: str | None, sent: str, before: str, language: str) -> list[Any]:
     """Which network is in use, its form and the bars of the row; `sent` are the cells of the row so far, `before` what
-    the form was for. Where only the network moved on, the form stays as it is."""
+    the form was for. Where only the network moved on, form and bars stay as they are: the form will ask."""
     try:
         use = in_use(run, file)
         key = f"{use.key} {language}"
         if key == before:
-            cells, truth = _sent(sent)
-            return [note(which(use, language)), gr.skip(), _bars(use, cells, truth, language), *[gr.skip()] * 3]
+            return [note(which(use, language)), *[gr.skip()] * 5]
         same = before.split(" ")[0] == use.key
         cells, truth = _sent(sent) if same else example(use)
-        fields = form_of(use, cells_from(cells, use), language)
+        cells = cells_from(cells, use)
+        fields, found = form_of(use, cells, language), bars(use, predicted(use, cells), truth, language)
         can_take = gr.update(interactive=use.data is not None)
-        return [
-            note(which(use, language)),
-            fields,
-            _bars(use, cells, truth, language),
-            json.dumps([cells, truth]),
-            key,
-            can_take,
-        ]
+        return [note(which(use, language)), fields, found, json.dumps([cells, truth]), key, can_take]
     except BigModelError as error:
         # Before any training that is no mistake.
         early = not file and error.key == "train.no_network"
@@ -180,17 +185,32 @@ def followed(run: Run | None, file: str | None, sent: str, before: str, language
         return [note(text), None, None, "", "", gr.update(interactive=False)]
 
 
-def _bars(use: Use, cells: Any, truth: str, language: str) -> dict[str, Any]:
-    return bars(use, predicted(use, cells_from(cells, use)), truth, language)
+def another_one(use: Use, sent: str, number: int) -> tuple[list[str], str]:
+    """The cells and the class of this row of the test part; of the next where that is the row already there."""
+    found = example(use, number)
+    return example(use, number + 1) if found[0] == _sent(sent)[0] else found
+
+
+def answered(use: Use, row: str, sent: str, language: str) -> list[Any]:
+    """The bars of the cells that the form sent, and those cells; what is true of the row `sent` last is true of the
+    same row still."""
+    cells, (before, truth) = cells_from(_json(row), use), _sent(sent)
+    truth = truth if cells == before else ""
+    return [bars(use, predicted(use, cells), truth, language), json.dumps([cells, truth])]
 
 
 def _sent(text: str) -> tuple[list[str], str]:
     """The cells and the true class that the page holds: it might hold anything."""
-    try:
-        cells, truth = json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return [], ""
+    known = _json(text)
+    cells, truth = known if isinstance(known, list) and len(known) == 2 else ([], "")
     return cells if isinstance(cells, list) else [], str(truth)[:200]
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

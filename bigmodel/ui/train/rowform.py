@@ -14,9 +14,9 @@ const more = box.querySelector('details'), pad = box.querySelector('.rowform-pad
 const canvas = pad.querySelector('canvas'), wipe = pad.querySelector('button');
 let built = null, turned = null, cells = [], fields = [], waiting = null, drawing = false;
 const value = () => props.value || {key: '', columns: [], cells: [], image: null, words: {}};
-function send() {
+function send(after = 120) {
     clearTimeout(waiting);
-    waiting = setTimeout(() => trigger('select', {cells: cells.map(String)}), 120);
+    waiting = setTimeout(() => trigger('select'), after);
 }
 function made(tag, text, name) {
     const one = document.createElement(tag);
@@ -121,6 +121,8 @@ function show() {
 }
 watch('value', show);
 show();
+box.ask = () => { if (fields.length) send(0); };
+box.read = () => cells.map(String);
 """
 
 _STYLE = """
@@ -149,7 +151,8 @@ _STYLE = """
 
 
 def row_form(**kwargs: Any) -> gr.HTML:
-    """The form. Its event `select` carries {"cells": [text, …]}, a cell for each column.
+    """The form. Its event `select` says that a cell has changed; its element's `ask()` sends one without a change, and
+    `read()` gives the cells as texts, one for each column.
 
     Value: {"key": what the fields are for, "turn": changes when `cells` are to be taken over, "columns": [{"name",
     "kind": number, category, date or text, "hint", "low", "high", "step" of a number, "options" of a category}],
