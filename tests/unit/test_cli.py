@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bigmodel.__main__ import JOBS, as_json, main, parser
+from bigmodel.__main__ import main, parser
+from bigmodel.commands import JOBS
+from bigmodel.commands.output import as_json
 from bigmodel.train import Epoch
 
 ROOT = Path(__file__).parents[2]

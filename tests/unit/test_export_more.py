@@ -251,12 +251,13 @@ def test_scores_are_a_line_each() -> None:
 )
 def test_the_command_means_the_same_training(config: TrainConfig, source: DatasetConfig) -> None:
     """Read back by the command line, it gives the same settings, of the network and of the data."""
-    from bigmodel.__main__ import _source, parser, read_config
+    from bigmodel.__main__ import parser
+    from bigmodel.commands.options import read_config, source_of
 
     words = shlex.split(command(config, source, file="a b.csv", target="kind", leave_out=("x", "y")))
     parsed = parser("train").parse_args(words[3:])
     assert read_config(parsed, TrainConfig) == config
-    assert _source(parsed) == source
+    assert source_of(parsed) == source
     assert (parsed.table, parsed.target, parsed.leave_out) == ("a b.csv", "kind", ("x", "y"))
 
 
@@ -276,12 +277,13 @@ def test_the_command_line_writes_all_of_it(tmp_path: Path) -> None:
 
 def test_columns_can_be_left_out_on_the_command_line(tmp_path: Path) -> None:
     """`--leave-out` does what the page's menu does."""
-    from bigmodel.__main__ import _data, parser
+    from bigmodel.__main__ import parser
+    from bigmodel.commands.options import data_of
     from bigmodel.datasets import drain
 
     table = tmp_path / "plants.csv"
     table.write_text("size,colour,kind\n" + "".join(f"{i % 13},{'rgb'[i % 3]},{'ab'[i % 2]}\n" for i in range(60)))
     asked = ["train", "--table", str(table), "--target", "kind", "--leave-out", "colour", "--data-seed", "3"]
-    assert drain(_data(parser("train").parse_args(asked))).features == ("size",)
+    assert drain(data_of(parser("train").parse_args(asked))).features == ("size",)
     with pytest.raises(BigModelError):
-        drain(_data(parser("train").parse_args([*asked[:-3], "size,colour"])))
+        drain(data_of(parser("train").parse_args([*asked[:-3], "size,colour"])))

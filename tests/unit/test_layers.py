@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bigmodel"
 HEAVY = ("torch", "torchaudio", "transformers", "sklearn", "gradio", "pandas")
 
+COMMAND_LINE = ("__main__", "commands")
 JOBS = ("train", "predict", "compare", "generate", "transcribe")
 LEAVES = (
     "errors",
@@ -76,7 +77,7 @@ def test_the_core_never_imports_the_page() -> None:
         if feature(path) == "ui":
             continue
         used = {m for m in modules(path) if m.startswith("bigmodel.ui")}
-        if feature(path) == "__main__":
+        if feature(path) in COMMAND_LINE:
             used = {m for m in used if not m.startswith("bigmodel.ui.words")}
         assert used == set(), path
 
@@ -86,7 +87,7 @@ def test_jobs_stand_side_by_side(job: str) -> None:
     """A job imports no other job (a comparison may use training), and neither runs nor the command line."""
     for path in (p for p in files() if feature(p) == job):
         others = set(JOBS) - {job} - ALLOWED_JOBS.get(job, set())
-        assert not own(path) & (others | {"runs", "__main__", "recipes"}), path
+        assert not own(path) & (others | {"runs", "recipes", *COMMAND_LINE}), path
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
@@ -106,7 +107,7 @@ def test_leaves_import_no_job(leaf: str) -> None:
                 and id(node) not in typed
                 and (node.module or "").startswith("bigmodel.")
             ):
-                assert node.module.split(".")[1] not in (*JOBS, "runs", "recipes", "ui", "__main__"), (
+                assert node.module.split(".")[1] not in (*JOBS, "runs", "recipes", "ui", *COMMAND_LINE), (
                     path,
                     node.module,
                 )
@@ -115,7 +116,7 @@ def test_leaves_import_no_job(leaf: str) -> None:
 def test_the_core_is_silent() -> None:
     """Nothing in the core prints or shows a progress bar, and only checkpoints reads the environment."""
     for path in files():
-        if feature(path) in ("ui", "__main__"):
+        if feature(path) in ("ui", *COMMAND_LINE):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
