@@ -39,7 +39,7 @@ class TextConfig:
     """What to train and how long. With `steps` the seed decides every weight; with `minutes` the clock has a say.
 
     `start` is the folder of a finished model of the same shape whose weights and tokenizer this one begins with;
-    `average` is their share in what is saved at the end.
+    `average` is their share in what is saved at the end. `tellings` is how many stories are told by rule.
     """
 
     plan: ClassVar[Plan]
@@ -60,6 +60,7 @@ class TextConfig:
     heads: int = bounded(6, 1, 64)
     vocabulary: int = bounded(4096, 300, 65_000)
     context: int = bounded(512, 16, 4096)
+    tellings: int = bounded(16_000, 60, 1_000_000)
     batch: int = bounded(8, 1, 1024)
     rate: float = bounded(3e-3, 1e-6, 1.0)
 
@@ -136,7 +137,7 @@ def cook(config: TextConfig) -> Iterator[Event]:
 
     torch.set_num_threads(config.threads)
     check_start(config.start)
-    books = corpus.read(config.plan.sources, Path(config.data))
+    books = corpus.read(config.plan.sources, Path(config.data), config.tellings)
     tokenizer = corpus.tokenizer_for(config, books)
     streams = {name: corpus.encode(tokenizer, corpus.kept_for_training(docs)) for name, docs in books.items()}
     model = network.new_model(config, tokenizer)
@@ -192,7 +193,7 @@ def evaluate(config: TextConfig) -> Iterator[Event]:
     torch.set_num_threads(config.threads)
     tokenizer = AutoTokenizer.from_pretrained(config.out)
     model = AutoModelForCausalLM.from_pretrained(config.out, dtype=torch.float32, use_safetensors=True)
-    books = corpus.read(config.plan.sources, Path(config.data))
+    books = corpus.read(config.plan.sources, Path(config.data), config.tellings)
     checked = Checked(0, network.bits_per_byte(config, model, tokenizer, books, most=40), 0.0)
     yield checked
     traits = []
@@ -205,5 +206,5 @@ def evaluate(config: TextConfig) -> Iterator[Event]:
     for name in config.plan.credits:
         if (Path(config.data) / name).exists():
             (Path(config.out) / "CREDITS.tsv").write_bytes((Path(config.data) / name).read_bytes())
-    said = card.write(config.plan.card, model, checked, traits, samples, told(config.out))
+    said = card.write(config.plan, model, checked, traits, samples, told(config.out))
     (Path(config.out) / "README.md").write_text(said, encoding="utf-8")

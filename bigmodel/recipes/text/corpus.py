@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.errors import DataError
+from bigmodel.recipes.text import tales
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,13 +29,14 @@ SHORT = 0.7  # until so much of the budget is spent, windows are half as long an
 @dataclass(frozen=True)
 class Source:
     """A corpus, `file`.txt.gz. `weight`: how often a training window comes from it. `plain`: only this share of its
-    documents, the ones of the commonest words. `skip`: lines at the head of a document that are left out. A `name` of
-    its own where one file is read in two ways."""
+    documents, the ones of the commonest words. `skip`: lines at the head of a document that are left out. `told`: no
+    file, but `tales` of this language. A `name` of its own where one file is read in two ways."""
 
     file: str
     weight: float
     plain: float = 1.0
     skip: int = 0
+    told: bool = False
     name: str = ""
 
     @property
@@ -50,25 +52,26 @@ class Stream:
     starts: NDArray[np.int64]
 
 
-def read(sources: tuple[Source, ...], folder: Path) -> dict[str, list[str]]:
-    """Documents by the name of their source."""
-    missing = [f"{s.file}.txt.gz" for s in sources if not (folder / f"{s.file}.txt.gz").exists()]
+def read(sources: tuple[Source, ...], folder: Path, tellings: int) -> dict[str, list[str]]:
+    """Documents by the name of their source; `tellings` of the tales."""
+    written = [source for source in sources if not source.told]
+    missing = [f"{s.file}.txt.gz" for s in written if not (folder / f"{s.file}.txt.gz").exists()]
     if missing:
         raise DataError("recipe.data", folder=str(folder), missing=", ".join(dict.fromkeys(missing)))
     books = {}
-    for source in sources:
+    for source in written:
         text = gzip.decompress((folder / f"{source.file}.txt.gz").read_bytes()).decode("utf-8")
         # The same documents in every reading of a file: what is held out in one is held out in all.
-        least = max(s.skip for s in sources if s.file == source.file)
+        least = max(s.skip for s in written if s.file == source.file)
         found = [doc.strip() for doc in re.split(rf"(?m)^{re.escape(END)}$", text)]
         books[source.called] = [doc.split("\n", source.skip)[-1] for doc in found if doc and doc.count("\n") >= least]
-    if any(source.plain < 1 for source in sources):
-        common = common_words([doc for s in sources if s.plain == 1 for doc in books[s.called]])
-        for source in sources:
+    if any(source.plain < 1 for source in written):
+        common = common_words([doc for s in written if s.plain == 1 for doc in books[s.called]])
+        for source in written:
             if source.plain < 1:
                 ranked = sorted(books[source.called], key=lambda doc: plainness(doc, common), reverse=True)
                 books[source.called] = ranked[: max(2, int(len(ranked) * source.plain))]
-    return books
+    return books | {s.called: list(tales.tell(s.file, tellings, HELD_OUT)) for s in sources if s.told}
 
 
 def common_words(documents: list[str], most: int = 4000) -> frozenset[str]:
