@@ -24,7 +24,7 @@ SOURCES = (
     Source("openstories", 0.08),
     Source("fairytales", 0.10),
     Source("children", 0.31, plain=0.5),
-    Source("en", 0.25, told=True, name="tales"),
+    Source("en", 0.25, told=True, late=2.0, name="tales"),
 )
 PROMPTS = (
     "Once upon a time",
@@ -108,11 +108,12 @@ anything else choose a model of the hub.
 | Pratham Books and African Storybook | simple stories; titles and authors in CREDITS.tsv | CC BY |
 | FairytaleQA (Xu et al. 2022) | fairy tales of many lands | Apache-2.0, tales in the public domain |
 | children's books before 1929, the plainer half | Burgess, Baum, Lang, Alcott and others | public domain in the USA |
-| tales told by rule (since edition 5) | {tales} short texts of this project's own, each told in thousands of ways | Apache-2.0 |
+| tales told by rule, since edition 5 | {tales} short texts of this project, each told in many ways | Apache-2.0 |
 
 Every 50th document of each source was held out and never trained on, and of the tales every 50th tale, in whatever
 words. The tales (`bigmodel/recipes/tales/en/`) are where the everyday English comes from, and the thread: each
-telling chooses its words anew and keeps to who and what it is about.
+telling chooses its words anew and keeps to who and what it is about. In the last 30 % of the time, while the learning
+rate falls, they are read twice as often (Hu et al. 2024, arXiv 2404.06395).
 
 ## Training
 

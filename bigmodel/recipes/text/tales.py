@@ -1,4 +1,4 @@
-"""Stories told by rule, so that a small model meets many short texts whose thread holds from the first word to the last.
+"""Stories told by rule: many short texts whose thread holds from the first word to the last, for a small model to read.
 
 The corpora have little that is simple and modern. `recipes/tales/LANGUAGE/*.txt` holds stories in which almost every
 turn of phrase has other ways to say it; each telling chooses anew, but keeps to what it has chosen: who it is about,
@@ -9,8 +9,8 @@ what is lost, where it is found. (A grammar of stories: Rumelhart 1975; stories 
     thing: mitten | scarf | blue hat                 or of one that is written out
     {One {cold|windy} day|In winter}, [who] lost [his] [thing]. {|[He] looked everywhere. }It was in [%room].
 
-`{a|b}` is one of them, `[name]` what was chosen, `[Name]` the same with a capital, `[%list]` a fresh word of a list. Who
-has a part in a story has no second one. "a" becomes "an" where it must.
+`{a|b}` is one of them, `[name]` what was chosen, `[Name]` the same with a capital, `[%list]` a fresh word of a list.
+Who has a part in a story has no second one. "a" becomes "an" where it must.
 """
 
 from __future__ import annotations
