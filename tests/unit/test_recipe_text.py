@@ -78,7 +78,8 @@ def test_trains_and_exports(english: Path, tmp_path: Path) -> None:
     assert tokenizer.decode(tokenizer("The red dog. 大模型").input_ids) == "The red dog. 大模型"
     card = (Path(saved.folder) / "README.md").read_text(encoding="utf-8")
     assert f"{dict(checked.bits_per_byte)['tinystories']:.3f}" in card
-    assert f"| {traits[0].value:.3g} | 100 |" in card
+    for trait in traits:
+        assert f"| {trait.name} | {trait.value:.3g} | {trait.count} |" in card
     assert json.loads((Path(saved.folder) / "training.json").read_text())["step"] == 60
 
 
@@ -172,6 +173,35 @@ def test_copies_are_found() -> None:
     assert copies.longest(["once", "the", "old", "queen", "had", "two"]) == 4
     assert copies.longest(["had", "none"]) == 2
     assert copies.longest(["nothing", "here"]) == 0
+
+
+def test_a_thread_is_measured() -> None:
+    """Who has learnt that a text goes on as it began tells its own continuation; who has not, knows nothing."""
+    import torch
+
+    from bigmodel.recipes.text.network import own_continuation
+
+    class Echo:
+        """Likes the tokens that were there (`faith` > 0), or none in particular."""
+
+        device = torch.device("cpu")
+
+        def __init__(self, faith: float) -> None:
+            self.faith = faith
+
+        def __call__(self, ids: torch.Tensor) -> Any:
+            seen = torch.nn.functional.one_hot(ids, 9).cumsum(1).clamp(max=1).float()
+            return type("Out", (), {"logits": self.faith * seen})
+
+    class Digits:
+        bos_token_id = 0
+
+        def __call__(self, text: str, verbose: bool) -> Any:
+            return type("Out", (), {"input_ids": [int(sign) for sign in text]})
+
+    texts = ["11121112", "33343334", "55565556", "7"]
+    assert own_continuation(Echo(2.0), Digits(), texts, 4) == (3, 3)  # the last is too short
+    assert own_continuation(Echo(0.0), Digits(), texts, 4) == (0, 3)
 
 
 def test_muon_steps_as_torchs_own() -> None:

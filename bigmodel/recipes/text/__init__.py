@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bigmodel.recipes.text.corpus import Source
 
 SAVE_EVERY = 300.0  # seconds
+PASSAGE = 48  # tokens
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,18 @@ def cook(config: TextConfig) -> Iterator[Event]:
     yield from evaluate(config)
 
 
+def _traits(config: TextConfig, model: Any, tokenizer: Any, books: dict[str, list[str]]) -> Iterator[Trait]:
+    """Whether a thread holds, in any language; then what is particular to this one."""
+    from bigmodel.recipes.text import corpus, network
+
+    size = min(PASSAGE, model.config.n_positions // 2)
+    for name, documents in books.items():
+        right, count = network.own_continuation(model, tokenizer, corpus.held_out(documents)[:100], size)
+        if count > 1:
+            yield Trait(f"{name}: how a text goes on is told from how another does", right / count, count)
+    yield from config.plan.measure(model, tokenizer, books, config.seed)
+
+
 def save(config: TextConfig, model: Any, tokenizer: Any, step: int, seconds: float, average: float = 0.0) -> Saved:
     """Write weights (float16, shards under 10 MB), config, tokenizer and what the training says of itself."""
     from bigmodel.recipes.common import SHARD, tell
@@ -197,7 +210,7 @@ def evaluate(config: TextConfig) -> Iterator[Event]:
     checked = Checked(0, network.bits_per_byte(config, model, tokenizer, books, most=40), 0.0)
     yield checked
     traits = []
-    for trait in config.plan.measure(model, tokenizer, books, config.seed):
+    for trait in _traits(config, model, tokenizer, books):
         traits.append(trait)
         yield trait
     texts = [(prompt, network.continuation(model, tokenizer, prompt, config.seed)) for prompt in config.plan.prompts]

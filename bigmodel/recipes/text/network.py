@@ -83,6 +83,32 @@ def bits_per_byte(
     return tuple(scores)
 
 
+@torch.inference_mode()
+def own_continuation(model: Any, tokenizer: Any, documents: list[str], size: int) -> tuple[int, int]:
+    """How often the model tells how a text goes on from how another one does, and of how many: chance is right in half.
+
+    Two passages of `size` tokens are cut from the head of each document; after the first of one, its own second and
+    that of the next document are weighed by how much likelier each becomes for having the first before it. (A cloze
+    test of stories, Mostafazadeh et al. 2016, whose wrong ending is a real one.)
+    """
+    texts = [tokenizer(doc, verbose=False).input_ids[: 2 * size] for doc in documents]
+    pairs = [(ids[:size], ids[size:]) for ids in texts if len(ids) == 2 * size]
+
+    def gain(first: list[int], second: list[int]) -> float:
+        return _likelihood(model, first, second) - _likelihood(model, [tokenizer.bos_token_id], second)
+
+    others = [*pairs[1:], *pairs[:1]]
+    right = sum(gain(a, b) > gain(a, other) for (a, b), (_, other) in zip(pairs, others, strict=True))
+    return right, len(pairs)
+
+
+def _likelihood(model: Any, first: list[int], second: list[int]) -> float:
+    """log P(second | first) in nats."""
+    ids = torch.tensor([[*first, *second]], device=model.device)
+    logits = model(ids[:, :-1]).logits[0, len(first) - 1 :].float()
+    return -float(torch.nn.functional.cross_entropy(logits, ids[0, len(first) :], reduction="sum"))
+
+
 def continuation(model: Any, tokenizer: Any, prompt: str, seed: int, most: int = 60) -> str:
     """`most` tokens after `prompt` at temperature 0.8, top-p 0.95: for the card."""
     return continuations(model, tokenizer, prompt, seed, most, 1)[0]
