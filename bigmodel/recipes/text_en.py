@@ -1,4 +1,4 @@
-"""The English text model that ships: simple stories and children's books.
+"""The English text model that ships: simple stories, children's books, and everyday texts told by rule.
 
     python -m bigmodel recipe text-en --data DIR --minutes 90
 
@@ -156,7 +156,7 @@ measures them again.
 
 ## Ten samples, unselected
 
-Temperature 0.8, top-p 0.95, sixty tokens, one seed for all.
+Temperature 0.8, top-p 0.95, 120 tokens, one seed for all.
 
 {samples}
 """

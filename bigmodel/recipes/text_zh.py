@@ -1,4 +1,4 @@
-"""The Chinese text model that ships: classical verse in form, and some plain prose of old novels.
+"""The Chinese text model that ships: classical verse in form, prose of old novels, and the plain Chinese of today.
 
     python -m bigmodel recipe text-zh --data DIR --minutes 90
 
@@ -34,12 +34,12 @@ PROMPTS = (
     "床前明月光，",
     "《秋夜》\n",
     "白日依山尽，",
-    "山中",
     "江上晚来",
     "却说那",
-    "次日清晨，",
     "老者笑道：",
     "我爱",
+    "从前，",
+    "今天下雨了，",
 )
 UNKNOWN = "□"  # what a printed page has for a character that cannot be read
 
@@ -191,7 +191,7 @@ Bits per byte of UTF-8 (a Chinese character has three) on documents never traine
 
 ## Ten samples, unselected
 
-Temperature 0.8, top-p 0.95, sixty characters, one seed for all.
+Temperature 0.8, top-p 0.95, 120 characters, one seed for all.
 
 {samples}
 """

@@ -28,7 +28,7 @@ EXAMPLES = {
     "rain": "text-en",
     "moon": "text-zh",
     "spring": "text-zh",
-    "elder": "text-zh",
+    "hare": "text-zh",
 }
 # A click fills in the prompt and changes between the shipped models; any other choice of a model stays.
 TRY = """(text, model) => {

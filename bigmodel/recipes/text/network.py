@@ -109,7 +109,7 @@ def _likelihood(model: Any, first: list[int], second: list[int]) -> float:
     return -float(torch.nn.functional.cross_entropy(logits, ids[0, len(first) :], reduction="sum"))
 
 
-def continuation(model: Any, tokenizer: Any, prompt: str, seed: int, most: int = 60) -> str:
+def continuation(model: Any, tokenizer: Any, prompt: str, seed: int, most: int = 120) -> str:
     """`most` tokens after `prompt` at temperature 0.8, top-p 0.95: for the card."""
     return continuations(model, tokenizer, prompt, seed, most, 1)[0]
 
