@@ -26,8 +26,8 @@ __all__ = ["TextZhConfig", "cook", "evaluate"]
 SOURCES = (
     Source("verse", 0.18),
     Source("verse", 0.22, skip=2, name="verse, bare lines"),
-    Source("prose", 0.30),
-    Source("zh", 0.30, told=True, late=2.0, name="tales"),
+    Source("prose", 0.30, late=0.6),
+    Source("zh", 0.30, told=True, late=2.5, name="tales"),
 )
 PROMPTS = (
     "春风",
@@ -147,7 +147,7 @@ and answers, Latin letters. A character that it does not know reads as □. For 
 Every 50th document of each source was held out and never trained on, and of the tales every 50th tale, in whatever
 words. The tales (`bigmodel/recipes/tales/zh/`) are where the Chinese of today comes from, and the thread: each telling
 chooses its words anew and keeps to who and what it is about. In the last 30 % of the time, while the learning rate
-falls, they are read twice as often (Hu et al. 2024, arXiv 2404.06395).
+falls, they are read two and a half times as often and the novels less (Hu et al. 2024, arXiv 2404.06395).
 
 ## Training
 
