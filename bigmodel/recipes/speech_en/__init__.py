@@ -219,17 +219,17 @@ def train_step(
 
 
 def warped(features: torch.Tensor, mask: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Other throats and another tempo: every row of (rows, frames, bins) has its frequencies stretched by up to a
-    sixth (vocal tract length perturbation, Jaitly & Hinton 2013), all rows their time, pitch untouched."""
+    """Other throats and another tempo: every row of (rows, frames, bins) has its frequencies stretched by up to an
+    eighth (vocal tract length perturbation, Jaitly & Hinton 2013), all rows their time, pitch untouched."""
     import torch
 
     rows, frames, bins = features.shape
-    stretch = torch.from_numpy(rng.uniform(0.84, 1.18, (rows, 1)).astype(np.float32))
+    stretch = torch.from_numpy(rng.uniform(0.88, 1.13, (rows, 1)).astype(np.float32))
     # The bins are even in mel, 2595 log10(1 + f / 700), up to half the sampling rate.
     top = math.log1p(sounds.RATE / 2 / 700)
     hertz = torch.expm1(torch.linspace(0, top, bins)) * stretch
     bin_ = (torch.log1p(hertz) / top * (bins - 1)).clamp(max=bins - 1)
-    lengths = (mask.sum(-1) * (tempo := rng.uniform(0.8, 1.2))).long().clamp(min=1)
+    lengths = (mask.sum(-1) * (tempo := rng.uniform(0.85, 1.2))).long().clamp(min=1)
     frame = (torch.arange(int(lengths.max())) / tempo).clamp(max=frames - 1)
     low, left = bin_.long(), frame.long()
     high, right = (low + 1).clamp(max=bins - 1), (left + 1).clamp(max=frames - 1)

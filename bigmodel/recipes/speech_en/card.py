@@ -147,11 +147,11 @@ The weights are a product of all three corpora, so they go under the strictest l
 Muon for the matrices inside the layers, AdamW for the rest; warm-up, plateau and linear decay to zero; mixing weights
 of two editions: Wortsman et al. 2022 (arXiv 2109.01903); of 0, 50 and 100 % the half heard a part of the held-out
 clips best. The first five short epochs of a first edition hold only digits, then short clips; afterwards clips are
-joined with pauses, played faster and slower, put into rooms, behind other microphones, narrow bands and noise,
-stretched in time and in frequency (Jaitly & Hinton 2013), and masked (SpecAugment, Park et al. 2019). Rows of pure
-noise carry no text, so that silence stays silent. Beside the human voices, eSpeak NG and Flite read digits, letters,
-commands, sentences of the corpora and of children's stories; and the digits in the recordings of AN4 are cut out, so
-that more than four people have said one alone.
+joined with pauses, played faster and slower, put into rooms, narrow bands and noise, stretched in time and in
+frequency (Jaitly & Hinton 2013), and masked (SpecAugment, Park et al. 2019). Rows of pure noise carry no text, so
+that silence stays silent. Beside the human voices, eSpeak NG and Flite read digits, letters, commands, sentences of
+the corpora and of children's stories; and the digits in the recordings of AN4 are cut out, so that more than four
+people have said one alone.
 
 ## The word list
 
