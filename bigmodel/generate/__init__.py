@@ -24,7 +24,7 @@ class GenerateConfig:
     """
 
     max_new_tokens: int = bounded(200, 1, 1024)
-    temperature: float = bounded(0.8, 0.0, 2.0, step=0.05)
+    temperature: float = bounded(0.7, 0.0, 2.0, step=0.05)
     top_k: int = bounded(50, 0, 1000)
     top_p: float = bounded(0.95, 0.0, 1.0, step=0.01)
     min_p: float = bounded(0.0, 0.0, 1.0, step=0.01)

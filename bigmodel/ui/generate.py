@@ -26,7 +26,7 @@ EXAMPLES = {
     "love": "text-en",
     "once": "text-en",
     "rain": "text-en",
-    "moon": "text-zh",
+    "crane": "text-zh",
     "spring": "text-zh",
     "hare": "text-zh",
 }

@@ -82,13 +82,13 @@ def test_a_chinese_example_is_written_by_the_chinese_model(open_page, runs) -> N
     """One click on a Chinese beginning chooses the model that knows Chinese, and whole characters come."""
     page = open_page()
     page.get_by_role("tab", name="Generate").click()
-    press(page, "generate-example-moon")
+    press(page, "generate-example-crane")
     page.wait_for_function("document.querySelector('#generate-model input').value.startsWith('text-zh')")
     fill(page, "generate-seed", "1")
     press(page, "generate-start")
     expect(page.locator("#generate-status")).to_contain_text("finished")
     text = until_written(page, runs)
-    assert text.startswith("床前明月光，")
+    assert text.startswith("故人西辞黄鹤楼，")
     assert sum("\u4e00" <= letter <= "\u9fff" for letter in text) > 15
     assert "\ufffd" not in text
     press(page, "generate-example-love")

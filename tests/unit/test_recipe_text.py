@@ -167,7 +167,7 @@ def test_form_and_rhyme_are_measured() -> None:
 
 def test_copies_are_found() -> None:
     """The longest run that a text shares with the corpus is found wherever it stands."""
-    from bigmodel.recipes.text.network import Copies
+    from bigmodel.recipes.text.copies import Copies
 
     copies = Copies(["the", "old", "king", "had", "three", "sons", "and", "the", "old", "queen", "had", "none"])
     assert copies.longest(["once", "the", "old", "queen", "had", "two"]) == 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from bigmodel.recipes.common import arithmetic, step_all
@@ -126,32 +125,3 @@ def continuations(model: Any, tokenizer: Any, prompt: str, seed: int, most: int,
             max_new_tokens=room, pad_token_id=model.config.eos_token_id,
         )  # fmt: skip
     return [tokenizer.decode(row, skip_special_tokens=True) for row in out]
-
-
-class Copies:
-    """Finds what a text has word for word from a corpus: every place of each word is known, and a run grows from all
-    places of its first word at once."""
-
-    def __init__(self, corpus: list[str]) -> None:
-        self._numbers: dict[str, int] = {}
-        self._corpus = np.array([self._numbers.setdefault(word, len(self._numbers)) for word in corpus], np.int32)
-        self._order = np.argsort(self._corpus, kind="stable")
-        self._first = np.searchsorted(self._corpus[self._order], np.arange(len(self._numbers) + 1))
-        self._corpus = np.append(self._corpus, np.int32(-1))
-
-    def longest(self, text: list[str]) -> int:
-        """The length of the longest run of `text` that the corpus has too."""
-        ids = [self._numbers.get(word, -2) for word in text]
-        best = 0
-        for start, first in enumerate(ids):
-            if first < 0 or len(ids) - start <= best:
-                continue
-            places, length = self._order[self._first[first] : self._first[first + 1]], 1
-            while start + length < len(ids):
-                ahead = places[np.minimum(places + length, len(self._corpus) - 1) == places + length]
-                ahead = ahead[self._corpus[ahead + length] == ids[start + length]]
-                if not len(ahead):
-                    break
-                places, length = ahead, length + 1
-            best = max(best, length)
-        return best
