@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from bigmodel.errors import DataError
 from bigmodel.recipes.text import tales
+from bigmodel.recipes.text.corpus import Stream, window_batch
 from bigmodel.recipes.text.tales import Tale
+from bigmodel.recipes.text_en import TextEnConfig
 
 LISTS = {"child": [("Ann", "she", "her"), ("Bo", "he", "his")], "food": [("soup",), ("apple",)]}
 
@@ -69,6 +72,19 @@ def test_what_is_held_out_is_told_nowhere_else(language: str, monkeypatch: pytes
     assert {number % 5 for number in numbers[::5]} == {0}
     assert set(numbers[::5]) | {n for i, n in enumerate(numbers) if i % 5} == set(range(len(known)))
     assert all(number % 5 for i, number in enumerate(numbers) if i % 5)
+
+
+def test_the_tales_are_read_more_often_at_last() -> None:
+    """The share of the windows that are tales is the one that the weights say, before the rate falls and while it
+    does."""
+    plan = TextEnConfig.plan
+    names = [source.called for source in plan.sources]
+    streams = {name: Stream(np.full(64, n, np.uint16), np.zeros(1, np.int64)) for n, name in enumerate(names)}
+    for done, late in ((0.2, False), (0.9, True)):
+        shares = {s.called: s.weight * (s.late if late else 1) for s in plan.sources}
+        config = TextEnConfig(context=16, batch=1000)
+        seen = (window_batch(config, streams, 0, done)[:, 0] == names.index("tales")).float().mean()
+        assert float(seen) == pytest.approx(shares["tales"] / sum(shares.values()), abs=0.06)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -127,8 +127,8 @@ def encode(tokenizer: Any, documents: list[str]) -> Stream:
 def window_batch(config: TextConfig, streams: dict[str, Stream], step: int, done: float = 1.0) -> Tensor:
     """(rows, tokens + 1) ids, batch · context tokens in all: half as long rows, twice as many, while `done` < SHORT.
 
-    Half of the windows begin with a document, so that a bare prompt finds a beginning. The draw depends on seed and
-    step alone: a resumed run reads what an unbroken one would have read.
+    Half of the windows begin with a document, so that a bare prompt finds a beginning. On either side of SHORT the draw
+    depends on seed and step alone: a resumed run reads what an unbroken one would have read.
     """
     import torch
 
