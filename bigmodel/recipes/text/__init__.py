@@ -41,6 +41,7 @@ class TextConfig:
 
     `start` is the folder of a finished model of the same shape whose weights and tokenizer this one begins with;
     `average` is their share in what is saved at the end. `tellings` is how many stories are told by rule.
+    `decay` is the share of the budget in which the rate falls.
     """
 
     plan: ClassVar[Plan]
@@ -64,6 +65,7 @@ class TextConfig:
     tellings: int = bounded(16_000, 60, 1_000_000)
     batch: int = bounded(8, 1, 1024)
     rate: float = bounded(3e-3, 1e-6, 1.0)
+    decay: float = bounded(0.3, 0.01, 1.0)
 
     def __post_init__(self) -> None:
         check(self)
@@ -152,7 +154,7 @@ def cook(config: TextConfig) -> Iterator[Event]:
     begun = clock() - float(notes.get("seconds", 0.0))
     seconds = saved = clock() - begun
     while (done := progress(step, seconds, steps=config.steps, minutes=config.minutes)) < 1:
-        factor = warm_hold_decay(done)
+        factor = warm_hold_decay(done, decay=config.decay)
         rows = corpus.window_batch(config, streams, step, done)
         value = network.train_step(config, model, tokenizer, optimizers, rows, factor)
         step += 1
