@@ -24,10 +24,10 @@ __all__ = ["TextZhConfig", "cook", "evaluate"]
 # Verse is what a small model can do. It is read with its title and poet, and without: a bare line is a beginning too.
 # The novels are centuries old: the plain Chinese of today is told by rule.
 SOURCES = (
-    Source("verse", 0.18),
-    Source("verse", 0.22, skip=2, name="verse, bare lines"),
-    Source("prose", 0.30, late=0.6),
-    Source("zh", 0.30, told=True, late=2.5, name="tales"),
+    Source("verse", 0.22),
+    Source("verse", 0.26, skip=2, name="verse, bare lines"),
+    Source("prose", 0.17, late=0.6),
+    Source("zh", 0.35, told=True, late=1.3, name="tales"),
 )
 PROMPTS = (
     "春风",
