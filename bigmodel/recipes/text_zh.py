@@ -24,10 +24,11 @@ __all__ = ["TextZhConfig", "cook", "evaluate"]
 # Verse is what a small model can do. It is read with its title and poet, and without: a bare line is a beginning too.
 # The novels are centuries old: the plain Chinese of today is told by rule.
 SOURCES = (
-    Source("verse", 0.22),
-    Source("verse", 0.26, skip=2, name="verse, bare lines"),
-    Source("prose", 0.17, late=0.6),
-    Source("zh", 0.35, told=True, late=1.3, name="tales"),
+    Source("verse", 0.20),
+    Source("verse", 0.24, skip=2, name="verse, bare lines"),
+    Source("prose", 0.12, late=0.6),
+    Source("zh", 0.12, told=True, name="tales"),
+    Source("zh/plain", 0.32, told=True, late=1.2, name="plain tales"),
 )
 PROMPTS = (
     "春风",

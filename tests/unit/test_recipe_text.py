@@ -88,7 +88,7 @@ def test_resumes_to_the_same_weights(english: Path, tmp_path: Path, monkeypatch:
     import torch
 
     # A schedule, and windows, that do not know the end, since the first half is told another one.
-    monkeypatch.setattr(common, "warm_hold_decay", lambda done: 1.0)
+    monkeypatch.setattr(common, "warm_hold_decay", lambda done, decay: 1.0)
     monkeypatch.setattr(corpus, "SHORT", 0.0)
     list(cook(tiny(TextEnConfig, english, tmp_path / "whole", 8)))
     list(cook(tiny(TextEnConfig, english, tmp_path / "cut", 4)))

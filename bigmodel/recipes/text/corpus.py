@@ -32,7 +32,7 @@ SHORT = 0.7
 class Source:
     """A corpus, `file`.txt.gz. `weight`: how often a training window comes from it, `late` times as often at last.
     `plain`: only this share of its documents, the ones of the commonest words. `skip`: lines at the head of a document
-    that are left out. `told`: no file, but `tales` of this language. A `name` of its own where one file is read in two
+    that are left out. `told`: no file, but the `tales` of this shelf. A `name` of its own where one file is read in two
     ways."""
 
     file: str

@@ -3,6 +3,8 @@
 The corpora have little that is simple and modern. `recipes/tales/LANGUAGE/*.txt` holds stories in which almost every
 turn of phrase has other ways to say it; each telling chooses anew, but keeps to what it has chosen: who it is about,
 what is lost, where it is found. (A grammar of stories: Rumelhart 1975; stories told by program: Meehan 1977.)
+`LANGUAGE/plain/` holds plainer ones, which choose many things at the top and come back to each again and again: what a
+thread is, in its simplest words.
 
     # A title, for those who read the file
     who, he, him, his: %child                        a row of a list in lists.txt, its words in turn
@@ -38,19 +40,19 @@ class Tale:
     text: str
 
 
-def tell(language: str, count: int, apart: int) -> Iterator[str]:
-    """`count` tellings, the tales of `language` in turn, always the same. Every `apart`-th telling is of one of the
+def tell(shelf: str, count: int, apart: int) -> Iterator[str]:
+    """`count` tellings, the tales of `shelf` ("en", "en/plain", …) in turn, always the same. Every `apart`-th telling is of one of the
     tales that are told nowhere else, every `apart`-th, too: what is held out is no other telling of what is read."""
-    tales, lists, rng = read(language), read_lists(language), Random(0)
+    tales, lists, rng = read(shelf), read_lists(shelf), Random(0)
     kept, out = [tale for i, tale in enumerate(tales) if i % apart], tales[::apart]
     for number in range(count):
         some = kept if number % apart else out
         yield telling(some[number // (1 if number % apart else apart) % len(some)], lists, rng)
 
 
-def read(language: str) -> list[Tale]:
-    """All tales of a language, file by file."""
-    files = sorted(path for path in (FOLDER / language).glob("*.txt") if path.stem != "lists")
+def read(shelf: str) -> list[Tale]:
+    """All tales of a shelf, file by file."""
+    files = sorted(path for path in (FOLDER / shelf).glob("*.txt") if path.stem != "lists")
     return [tale for path in files for tale in tales_in(path.read_text(encoding="utf-8"))]
 
 
@@ -65,9 +67,10 @@ def tales_in(text: str) -> Iterator[Tale]:
         yield Tale(title.strip(), tuple(parts), rest.strip())
 
 
-def read_lists(language: str) -> Lists:
-    """`lists.txt`: on each line a name and its rows, `name: row | row`, the words of a row with commas between."""
-    lines = (FOLDER / language / "lists.txt").read_text(encoding="utf-8").splitlines()
+def read_lists(shelf: str) -> Lists:
+    """`lists.txt` of the shelf's language: on each line a name and its rows, `name: row | row`, the words of a row with
+    commas between."""
+    lines = (FOLDER / shelf.split("/")[0] / "lists.txt").read_text(encoding="utf-8").splitlines()
     return {name: _rows(rows) for name, _, rows in (line.partition(": ") for line in lines if line)}
 
 
