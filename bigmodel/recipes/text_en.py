@@ -21,11 +21,11 @@ __all__ = ["TextEnConfig", "cook", "evaluate"]
 # to learn from how a thread is held: half is told by rule.
 SOURCES = (
     Source("tinystories", 0.27),
-    Source("openstories", 0.06),
-    Source("fairytales", 0.04, late=0.5),
-    Source("children", 0.10, plain=0.5, late=0.5),
-    Source("en", 0.13, told=True, name="tales"),
-    Source("en/plain", 0.40, told=True, late=1.3, name="plain tales"),
+    Source("openstories", 0.08),
+    Source("fairytales", 0.06),
+    Source("children", 0.13, plain=0.5),
+    Source("en", 0.10, told=True, name="tales"),
+    Source("en/plain", 0.36, told=True, late=1.2, name="plain tales"),
 )
 PROMPTS = (
     "Once upon a time",

@@ -26,9 +26,9 @@ __all__ = ["TextZhConfig", "cook", "evaluate"]
 SOURCES = (
     Source("verse", 0.20),
     Source("verse", 0.24, skip=2, name="verse, bare lines"),
-    Source("prose", 0.12, late=0.6),
-    Source("zh", 0.12, told=True, name="tales"),
-    Source("zh/plain", 0.32, told=True, late=1.2, name="plain tales"),
+    Source("prose", 0.20),
+    Source("zh", 0.08, told=True, name="tales"),
+    Source("zh/plain", 0.28, told=True, late=1.2, name="plain tales"),
 )
 PROMPTS = (
     "春风",
