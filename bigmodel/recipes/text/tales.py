@@ -41,8 +41,9 @@ class Tale:
 
 
 def tell(shelf: str, count: int, apart: int) -> Iterator[str]:
-    """`count` tellings, the tales of `shelf` ("en", "en/plain", …) in turn, always the same. Every `apart`-th telling is of one of the
-    tales that are told nowhere else, every `apart`-th, too: what is held out is no other telling of what is read."""
+    """`count` tellings, the tales of `shelf` ("en", "en/plain", …) in turn, always the same. Every `apart`-th telling
+    is of one of the tales that are told nowhere else, every `apart`-th, too: what is held out is no other telling of
+    what is read."""
     tales, lists, rng = read(shelf), read_lists(shelf), Random(0)
     kept, out = [tale for i, tale in enumerate(tales) if i % apart], tales[::apart]
     for number in range(count):
