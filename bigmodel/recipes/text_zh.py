@@ -132,8 +132,8 @@ them (simplified), float16. 随实验室附带，离线即可续写：擅长五�
 
 **Good at** the form of classical verse: begin with a line of five or seven characters and a comma, and lines of the
 same length follow, often in rhyme; with 《a title》 and a line break it writes a poem of its own. Everyday prompts
-(我爱……, 今天下雨了，……) go on in plain Chinese, often close to the tales it has read, for a few sentences before the
-thread is lost; 却说…… in the manner of Ming and Qing novels. **Bad at** sense over a whole page, facts, questions and
+(我爱……, 秋天到了，……) go on in plain Chinese with people who ask and answer, often close to the tales it has read; it
+keeps to its subject for some sentences, now and then for a paragraph. 却说…… in the manner of Ming and Qing novels. **Bad at** sense over a whole page, facts, questions and
 answers, Latin letters. A character that it does not know reads as □. For anything else choose a model of the hub.
 
 ## Data
@@ -145,9 +145,9 @@ answers, Latin letters. A character that it does not know reads as □. For anyt
 | tales told by rule, from edition 3 on | {tales} short texts of this project, each told in many ways | Apache-2.0 |
 
 Every 50th document of each source was held out and never trained on, and of the tales every 50th tale, in whatever
-words. The tales (`bigmodel/recipes/tales/zh/`) are where the Chinese of today comes from, and the thread: each telling
-chooses its words anew and keeps to who and what it is about. In the last 30 % of the time, while the learning rate
-falls, they are read two and a half times as often and the novels less (Hu et al. 2024, arXiv 2404.06395).
+words. The tales (`bigmodel/recipes/tales/zh/`) are where the Chinese of today comes from, and the thread. A first shelf,
+edition 3, has many turns of phrase; a second, `plain/`, from edition 4 on, is plainer: each text chooses a few things
+at the top (who, what, where, why) and comes back to each again and again.
 
 ## Training
 
@@ -158,9 +158,11 @@ the tokens count repetitions.
 
 Muon for the matrices inside the layers, AdamW for the rest; windows of half the context for the first 70 % of the
 time; verse with and without title and poet. Edition 2 was mixed with the one before (Wortsman et al. 2022, arXiv
-2109.01903). Of edition 3, mixtures with 10 and 20 % of the one before read held-out verse and novels better (verse
-2.038 and 2.028 bits per byte, 68 and 74 of 100 quatrains in equal lines), but a dozen samples of everyday prose held
-their thread less well, so it is unmixed. In the first 70 % of its time it read the tales before they were proofread.
+2109.01903); of edition 4, mixtures with 15 and 30 % of the one before read no better, so it is unmixed. Editions 2, 3
+and 4 read held-out verse at 2.004, 2.055 and 1.988 bits per byte, novels at 2.063, 2.152 and 2.102; 80, 67 and 75 of
+100 quatrains came in equal lines: edition 3 learnt the Chinese of today at the cost of both, edition 4, with verse in
+nearly half of its windows, `--rate 2e-3 --decay 0.6`, has its verse back. In the first quarter of its time it read no
+plain tales, up to two fifths fewer novels.
 
 ## Bake-off
 
