@@ -133,8 +133,9 @@ them (simplified), float16. 随实验室附带，离线即可续写：擅长五�
 **Good at** the form of classical verse: begin with a line of five or seven characters and a comma, and lines of the
 same length follow, often in rhyme; with 《a title》 and a line break it writes a poem of its own. Everyday prompts
 (我爱……, 秋天到了，……) go on in plain Chinese with people who ask and answer, often close to the tales it has read; it
-keeps to its subject for some sentences, now and then for a paragraph. 却说…… in the manner of Ming and Qing novels. **Bad at** sense over a whole page, facts, questions and
-answers, Latin letters. A character that it does not know reads as □. For anything else choose a model of the hub.
+keeps to its subject for some sentences, now and then for a paragraph. 却说…… in the manner of Ming and Qing novels.
+**Bad at** sense over a whole page, facts, questions and answers, Latin letters. A character that it does not know
+reads as □. For anything else choose a model of the hub.
 
 ## Data
 
@@ -145,9 +146,9 @@ answers, Latin letters. A character that it does not know reads as □. For anyt
 | tales told by rule, from edition 3 on | {tales} short texts of this project, each told in many ways | Apache-2.0 |
 
 Every 50th document of each source was held out and never trained on, and of the tales every 50th tale, in whatever
-words. The tales (`bigmodel/recipes/tales/zh/`) are where the Chinese of today comes from, and the thread. A first shelf,
-edition 3, has many turns of phrase; a second, `plain/`, from edition 4 on, is plainer: each text chooses a few things
-at the top (who, what, where, why) and comes back to each again and again.
+words. The tales (`bigmodel/recipes/tales/zh/`) are where the Chinese of today comes from, and the thread. A first
+shelf, edition 3, has many turns of phrase; a second, `plain/`, from edition 4 on, is plainer: each text chooses a few
+things at the top (who, what, where, why) and comes back to each again and again.
 
 ## Training
 
