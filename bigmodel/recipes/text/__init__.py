@@ -40,7 +40,7 @@ class TextConfig:
     """What to train and how long. With `steps` the seed decides every weight; with `minutes` the clock has a say.
 
     `start` is the folder of a finished model of the same shape whose weights and tokenizer this one begins with;
-    `average` is their share in what is saved at the end. `tellings` is how many stories are told by rule.
+    `average` is their share in what is saved at the end. `tellings` is how many stories of each shelf are told by rule.
     `decay` is the share of the budget in which the rate falls.
     """
 

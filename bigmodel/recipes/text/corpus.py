@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 END = "<|endoftext|>"
 HELD_OUT = 50  # every 50th document of a source is never trained on
-# Until so much of the budget is spent, windows are half as long and twice as many: attention costs less. Then the rate
-# falls, and what is read last is remembered best (Hu et al. 2024, arXiv 2404.06395).
+# Until so much of the budget is spent, windows are half as long and twice as many: attention costs less. By then the
+# rate falls, and what is read last is remembered best (Hu et al. 2024, arXiv 2404.06395).
 SHORT = 0.7
 
 
