@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
-WEIGHTS = {"an4": 3.0, "an4 digits": 4.0, "fsdd": 4.0, "speechocean762": 0.9, "synthetic": 0.6}
+WEIGHTS = {"an4": 2.0, "an4 digits": 3.0, "fsdd": 3.0, "speechocean762": 1.6, "synthetic": 0.4}
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
 SPEEDS = ((5, 6), (8, 9), (10, 11), (20, 21), (1, 1), (1, 1), (21, 20), (11, 10), (9, 8), (6, 5))
