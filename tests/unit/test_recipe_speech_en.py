@@ -15,7 +15,18 @@ import pytest
 
 from bigmodel.errors import DataError, ModelError
 from bigmodel.recipes import speech_en
-from bigmodel.recipes.speech_en import Batches, SpeechEnConfig, alone, measure, network, scores, sounds, voices, words
+from bigmodel.recipes.speech_en import (
+    Batches,
+    SpeechEnConfig,
+    alone,
+    measure,
+    network,
+    phonemes,
+    scores,
+    sounds,
+    voices,
+    words,
+)
 
 SHIPPED = Path(speech_en.__file__).parents[2] / "pretrained" / "speech-en"
 
@@ -125,10 +136,10 @@ def test_held_out_voices_are_never_learnt_from(data: Path) -> None:
 def test_a_batch_depends_on_seed_and_step_alone(data: Path, tmp_path: Path) -> None:
     """Asked for step 60 at once, a new plan gives what one gives that went through all the steps before."""
     config, clips = settings(data, tmp_path), list(sounds.read_clips(str(data)))
-    walked = Batches(config, clips)
+    walked = Batches(config, clips, {})
     for step in range(60):
         walked.make(step)
-    one, two = walked.make(60), Batches(config, clips).make(60)
+    one, two = walked.make(60), Batches(config, clips, {}).make(60)
     assert one.texts == two.texts
     assert not one.easy
     for a, b in zip(one.waves, two.waves, strict=True):
@@ -277,7 +288,7 @@ def test_the_next_edition_begins_where_the_last_ended(data: Path, tmp_path: Path
     list(speech_en.cook(settings(data, tmp_path / "two", steps=1, rate=1e-6, start=start)))
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert all(np.allclose(one[name], two[name], atol=1e-2) for name in one if name.endswith("weight"))
-    assert not Batches(settings(data, tmp_path, start=start), list(sounds.read_clips(str(data)))).make(0).easy
+    assert not Batches(settings(data, tmp_path, start=start), list(sounds.read_clips(str(data))), {}).make(0).easy
     with pytest.raises(ModelError, match=r"no model\.safetensors"):
         list(speech_en.cook(settings(data, tmp_path / "three", start=str(tmp_path))))
 
@@ -346,6 +357,60 @@ def test_a_stretch_of_one_changes_nothing_and_another_moves_time_and_pitch() -> 
     assert moved.shape == (2, 44, 80)
     assert longer.sum(-1).tolist() == [44, 22]
     assert int(moved[0, 10].argmax()) < 40
+
+
+def test_the_second_task_teaches_and_is_not_saved(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phonemes reach the layers below their head, whose weights come out otherwise; neither file nor count hold it."""
+    said = {"yes": ("j", "E", "s"), "no": ("n", "oU"), "it's": ("I", "t", "s")}
+    monkeypatch.setattr(phonemes, "pronunciations", lambda texts: said)
+    counts = {}
+    for weight in (0.0, 1.0):
+        saved = [
+            e
+            for e in speech_en.cook(settings(data, tmp_path / str(weight), phonemes=weight))
+            if isinstance(e, speech_en.Saved)
+        ]
+        counts[weight] = saved[-1].parameters
+    alone_, both = weights(tmp_path / "0.0"), weights(tmp_path / "1.0")
+    assert alone_.keys() == both.keys()
+    assert counts[0.0] == counts[1.0]
+    assert any(not np.array_equal(alone_[name], both[name]) for name in both if "encoder.layers.0" in name)
+
+
+def test_phonemes_are_read_off_the_layer_that_is_told() -> None:
+    """hidden_states of transformers hold the input of the first layer at 0, so that the last one is what the letters
+    are read off; joined clips say the phonemes of their words one after another."""
+    import torch
+
+    model = network.build(16, 3, 2, 0.0, seed=1).eval()
+    phonemes.attach(model, 5)
+    with torch.inference_mode():
+        out = model(torch.randn(1, 80, 80), torch.ones(1, 80, dtype=torch.long), output_hidden_states=True)
+        letters = model.ctc_head(out.hidden_states[-1])
+        said = phonemes.logits(model, out.hidden_states)
+    torch.testing.assert_close(letters, out.logits)
+    assert phonemes.height(model) == 2
+    assert said.shape == (1, 20, 6)
+    clip = sounds.Clip("an4", "s", "yes no", np.zeros(8_000, np.int16))
+    batch = Batches(SpeechEnConfig(start="x", seed=3), [clip] * 40, {"yes": [1, 2], "no": [3]}).make(0)
+    assert batch.phonemes == [[1, 2, 3] * (len(text.split()) // 2) for text in batch.texts]
+    assert any(batch.phonemes)
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="eSpeak NG is not installed")
+def test_words_are_pronounced_one_by_one() -> None:
+    """A letter has its name, a word its sounds without stress marks; each kind has a number, 0 is the blank's."""
+    said = phonemes.pronunciations(["b six", "mother"])
+    assert said == {"b": ("b", "i:"), "six": ("s", "I", "k", "s"), "mother": ("m", "V", "D", "3")}
+    numbers = phonemes.ids(said)
+    assert sorted({i for ids in numbers.values() for i in ids}) == list(range(1, 11))
+    assert numbers["six"][0] == numbers["six"][3]
+
+
+def test_without_a_program_there_is_no_second_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No eSpeak NG, no pronunciations, and no ids."""
+    monkeypatch.setattr(phonemes.shutil, "which", lambda name: None)
+    assert phonemes.ids(phonemes.pronunciations(["yes"])) == {}
 
 
 def test_editions_are_averaged(data: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bigmodel.config import bounded, check, chosen
-from bigmodel.recipes.speech_en import alone, network, sounds, voices, words
+from bigmodel.recipes.speech_en import alone, network, phonemes, sounds, voices, words
 from bigmodel.recipes.speech_en.events import Calibrated, Checked, Event, Listened, Reading, Sample, Saved, Step
 from bigmodel.recipes.speech_en.measure import evaluate, look
 
@@ -31,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
+ACCENT = 6  # places in the frequencies that are stretched each in its own way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class SpeechEnConfig:
     `start` is the folder of a finished model of the same shape whose weights this one begins with; `average` is their
     share in what is saved in the end. `texts` is a folder
     of stories (as for text-en) for the word list and the synthetic voices; those speak `synthetic` lines, where such
-    programs are installed.
+    programs are installed. `phonemes` is what the loss of the second task counts.
     """
 
     data: str = ""
@@ -62,6 +63,7 @@ class SpeechEnConfig:
     dropout: float = bounded(0.1, 0.0, 0.9)
     batch_seconds: float = bounded(24.0, 1.0, 10_000.0)
     rate: float = bounded(2e-3, 1e-6, 1.0, log=True)
+    phonemes: float = bounded(0.3, 0.0, 10.0)
 
     def __post_init__(self) -> None:
         check(self)
@@ -81,11 +83,12 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
 
     check_start(config.start)
     known, unknown = yield from _clips(config)
-    model, optimizers, extractor = _start(config)
+    said = phonemes.ids(phonemes.pronunciations(clip.text for clip in known) if config.phonemes else {})
+    model, optimizers, extractor = _start(config, max((i for ids in said.values() for i in ids), default=0))
     notes = load_state(Path(config.checkpoints), model, optimizers)
     step, before, heard = int(notes.get("step", 0)), float(notes.get("seconds", 0)), float(notes.get("heard", 0))
     clock = CLOCKS[config.clock]
-    batches, begun, saved, checked = Batches(config, known), clock(), 0.0, 0.0
+    batches, begun, saved, checked = Batches(config, known, said), clock(), 0.0, 0.0
 
     def seconds() -> float:
         return before + clock() - begun
@@ -135,18 +138,20 @@ def _clips(config: SpeechEnConfig) -> Generator[Reading, None, tuple[list[sounds
 
 @dataclass(frozen=True)
 class Batch:
-    """Waves of shape (n,) at 16 kHz and their texts; an easy one is learnt from as it is."""
+    """Waves of shape (n,) at 16 kHz, their texts, and these as ids of phonemes, none where there is no second task; an
+    easy one is learnt from as it is."""
 
     waves: list[sounds.Wave]
     texts: list[str]
+    phonemes: list[list[int]]
     easy: bool
 
 
 class Batches:
     """Step number -> batch. It depends on seed and number alone: a resumed run hears what an unbroken one would."""
 
-    def __init__(self, config: SpeechEnConfig, clips: list[sounds.Clip]) -> None:
-        self._config, self._clips = config, clips
+    def __init__(self, config: SpeechEnConfig, clips: list[sounds.Clip], said: dict[str, list[int]]) -> None:
+        self._config, self._clips, self._said = config, clips, said
         self._epoch, self._first = -1, 0
         self._easy = () if config.start else sounds.EASY  # who begins with a finished model has learnt the easy part
         self._plan: list[list[sounds.Item]] = []
@@ -161,10 +166,13 @@ class Batches:
             self._plan = sounds.plan(self._clips, rng, self._config.batch_seconds, longest)
         rng, easy = np.random.default_rng((self._config.seed, 1, step)), self._epoch < len(self._easy)
         made = [sounds.make(item, self._clips, rng, easy) for item in self._plan[step - self._first]]
-        return Batch([wave for wave, _ in made], [text for _, text in made], easy)
+        texts = [text for _, text in made]
+        said = [[i for word in text.split() for i in self._said[word]] for text in texts if self._said]
+        return Batch([wave for wave, _ in made], texts, said, easy)
 
 
-def _start(config: SpeechEnConfig) -> tuple[Any, Any, Any]:
+def _start(config: SpeechEnConfig, kinds: int) -> tuple[Any, Any, Any]:
+    """Model, optimizers and extractor; with a head for so many `kinds` of phonemes, if any."""
     import torch
 
     from bigmodel.recipes.common import begin_from, muon_and_adamw
@@ -173,6 +181,8 @@ def _start(config: SpeechEnConfig) -> tuple[Any, Any, Any]:
     model = network.build(config.width, config.layers, config.heads, config.dropout, config.seed)
     if config.start:
         begin_from(config.start, model)
+    if kinds:
+        phonemes.attach(model, kinds)
     model = model.to(config.device)
     return model, muon_and_adamw(model, ".layers.", config.rate), network.processor().feature_extractor
 
@@ -186,7 +196,7 @@ def train_step(
     rate: float,
     step: int,
 ) -> float:
-    """One step; the CTC loss in nats per letter."""
+    """One step; the CTC loss in nats per letter, without that of the second task."""
     import torch
 
     from bigmodel.recipes.common import arithmetic, step_all
@@ -199,32 +209,46 @@ def train_step(
         rng = np.random.default_rng((config.seed, 2, step))
         features, mask = warped(features, mask, rng)
         features = masked(features, mask, rng)
-    targets = [network.encode(text) for text in batch.texts]
     mask = mask.to(config.device)
+    second = bool(batch.phonemes)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]), arithmetic(config.device):
         torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, the same for a resumed run
-        logits = model(input_features=features.to(config.device), attention_mask=mask).logits
-        loss = torch.nn.functional.ctc_loss(
-            logits.float().log_softmax(-1).transpose(0, 1),
-            torch.tensor([i for ids in targets for i in ids], dtype=torch.long, device=config.device),
-            model._get_subsampling_output_length(mask.sum(-1)).long(),
-            torch.tensor([len(ids) for ids in targets], device=config.device),
-            reduction="sum",
-            zero_infinity=True,
-        ) / max(50, sum(len(ids) for ids in targets))
-    loss.backward()  # type: ignore[no-untyped-call]
+        said = model(input_features=features.to(config.device), attention_mask=mask, output_hidden_states=second)
+        lengths = model._get_subsampling_output_length(mask.sum(-1)).long()
+        loss = ctc_loss(said.logits, lengths, [network.encode(text) for text in batch.texts])
+        both = loss
+        if second:
+            both = loss + config.phonemes * ctc_loss(
+                phonemes.logits(model, said.hidden_states), lengths, batch.phonemes
+            )
+    both.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     step_all(optimizers, rate)
     return float(loss.detach())
 
 
+def ctc_loss(logits: torch.Tensor, lengths: torch.Tensor, targets: list[list[int]]) -> torch.Tensor:
+    """Nats per target, of (rows, frames, kinds) logits of which each row has so many frames (Graves et al. 2006)."""
+    import torch
+
+    flat = torch.tensor([i for ids in targets for i in ids], dtype=torch.long, device=logits.device)
+    many = torch.tensor([len(ids) for ids in targets], device=logits.device)
+    spread = logits.float().log_softmax(-1).transpose(0, 1)
+    total = torch.nn.functional.ctc_loss(spread, flat, lengths, many, reduction="sum", zero_infinity=True)
+    return total / max(50, len(flat))
+
+
 def warped(features: torch.Tensor, mask: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Other throats and another tempo: every row of (rows, frames, bins) has its frequencies stretched by up to an
-    eighth (vocal tract length perturbation, Jaitly & Hinton 2013), all rows their time, pitch untouched."""
+    eighth (vocal tract length perturbation, Jaitly & Hinton 2013) and, as accents move one formant and not another, by
+    up to a sixteenth more at each of a few places between the lowest and the highest; all rows have their time
+    stretched, pitch untouched."""
     import torch
 
     rows, frames, bins = features.shape
-    stretch = torch.from_numpy(rng.uniform(0.88, 1.13, (rows, 1)).astype(np.float32))
+    throat, accent = rng.uniform(0.88, 1.13, (rows, 1)), rng.uniform(0.94, 1.06, (rows, 1, ACCENT))
+    places = torch.nn.functional.interpolate(torch.from_numpy(accent), bins, mode="linear", align_corners=True)
+    stretch = (places[:, 0] * torch.from_numpy(throat)).float()
     # The bins are even in mel, 2595 log10(1 + f / 700), up to half the sampling rate.
     top = math.log1p(sounds.RATE / 2 / 700)
     hertz = torch.expm1(torch.linspace(0, top, bins)) * stretch
@@ -258,4 +282,4 @@ def _export(config: SpeechEnConfig, model: Any, step: int, seconds: float, heard
 
     size = network.export(model, config.out)
     tell(config, step=step, seconds=round(seconds), heard=round(heard), average=config.average)
-    return Saved(config.out, sum(p.numel() for p in model.parameters()), size, step)
+    return Saved(config.out, network.parameters(model), size, step)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from bigmodel.recipes.speech_en import phonemes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -50,6 +52,11 @@ def build(width: int, layers: int, heads: int, dropout: float, seed: int) -> Any
                 torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 torch.nn.init.constant_(cast(torch.Tensor, module.bias), 0.0)
     return model
+
+
+def parameters(model: Any) -> int:
+    """How many numbers the model that is saved has."""
+    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(phonemes.HEAD))
 
 
 def set_dropout(model: Any, share: float) -> None:
@@ -98,6 +105,7 @@ def export(model: Any, folder: str, weights: str = "model.safetensors") -> int:
     state: dict[str, Tensor] = {
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in model.state_dict().items()
+        if not name.startswith(phonemes.HEAD)  # the second task is for training only
     }
     model.config.architectures = [type(model).__name__]
     model.config.dtype = torch.float32
