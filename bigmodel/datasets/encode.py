@@ -38,12 +38,7 @@ def encoding(
         raise DataError("data.no_features", target=target)
     features = len(numbers) + sum(min(MOST_CATEGORIES, frame[c].nunique() + 1) for c in categories)
     frame = _fit_in(frame, features + len(texts) * (config.terms if config.features == "tfidf" else 1000), notices)
-    gaps = [c for c in numbers + categories if frame[c].isna().any()]
-    if gaps:
-        notices.append(notice("gaps", columns=some(gaps)))
-    wide = [c for c in categories if frame[c].nunique() > MOST_CATEGORIES]
-    if wide:
-        notices.append(notice("categories", columns=some(wide), most=MOST_CATEGORIES))
+    notices += _notices(frame, numbers, categories)
     y = frame[target].map({value: k for k, value in enumerate(classes)}).to_numpy(np.int64)
     parts = split_rows(y, config)
     taught = frame.iloc[parts[0]]
@@ -74,6 +69,16 @@ def encoding(
         prepare=partial(prepare, recipe),
         recipe=recipe,
     )
+
+
+def _notices(frame: pd.DataFrame, numbers: list[str], categories: list[str]) -> list[Notice]:
+    """What is told of columns with gaps, and of those with more values than columns they may become."""
+    told = []
+    if gaps := [c for c in numbers + categories if frame[c].isna().any()]:
+        told.append(notice("gaps", columns=some(gaps)))
+    if wide := [c for c in categories if frame[c].nunique() > MOST_CATEGORIES]:
+        told.append(notice("categories", columns=some(wide), most=MOST_CATEGORIES))
+    return told
 
 
 def inputs_of(table: Table, target: str, leave_out: Sequence[str] = ()) -> tuple[list[str], ...]:

@@ -178,18 +178,7 @@ def rate_axis(
             traces.append(_reached(own, trials, names, kind))
         traces += _tested(rows, trials, tests, words)
         traces += _stars(found, trials, words, chosen)
-    lost = [place for place, trial in enumerate(trials) if trial.diverged_at is not None]
-    broken = [trials[place].entry.learning_rate for place in lost]
-    if broken:
-        losses = [row.mean for row in found.standings if math.isfinite(row.mean)] if found else []
-        cross = {"color": GREY, "size": 11, "symbol": "x"}
-        traces.append(
-            {
-                **curve(broken, [max(losses, default=1.0)] * len(broken), words["diverged"], GREY, cross),
-                "mode": "markers",
-                "customdata": lost,
-            }
-        )
+    traces += _lost(trials, found, words)
     rates = [trial.entry.learning_rate for trial in trials]
     # Over two decades and more a label for each is enough, below that 1, 2 and 5: more of them collide on a phone.
     wide = max(rates) / min(rates) if rates else 1
@@ -204,6 +193,18 @@ def rate_axis(
         legend=LEGEND,
         meta={"caption": words["axis.caption"], "clicks": True},
     )
+
+
+def _lost(trials: Sequence[TrialRow], found: AnswerRow | None, words: Words) -> list[Trace]:
+    """A cross for each entry that diverged, at the height of the worst loss of the others."""
+    lost = [place for place, trial in enumerate(trials) if trial.diverged_at is not None]
+    if not lost:
+        return []
+    losses = [row.mean for row in found.standings if math.isfinite(row.mean)] if found else []
+    rates = [trials[place].entry.learning_rate for place in lost]
+    cross = {"color": GREY, "size": 11, "symbol": "x"}
+    made = curve(rates, [max(losses, default=1.0)] * len(lost), words["diverged"], GREY, cross)
+    return [{**made, "mode": "markers", "customdata": lost}]
 
 
 def _reached(rows: Sequence[StandingRow], trials: Sequence[TrialRow], names: Sequence[str], kind: int) -> Trace:

@@ -71,34 +71,28 @@ class SpeechEnConfig:
 
 def cook(config: SpeechEnConfig) -> Iterator[Event]:
     """Train, check on held-out speakers, save with a card. Picks up the checkpoint of an earlier call."""
-    from bigmodel.recipes.common import (
-        CLOCKS,
-        average,
-        check_start,
-        load_state,
-        progress,
-        save_state,
-        warm_hold_decay,
-    )
+    from bigmodel.recipes import common
 
-    check_start(config.start)
+    common.check_start(config.start)
     known, unknown = yield from _clips(config)
     said = phonemes.ids(phonemes.pronunciations(clip.text for clip in known) if config.phonemes else {})
     model, optimizers, extractor = _start(config, max((i for ids in said.values() for i in ids), default=0))
-    notes = load_state(Path(config.checkpoints), model, optimizers)
+    notes = common.load_state(Path(config.checkpoints), model, optimizers)
     step, before, heard = int(notes.get("step", 0)), float(notes.get("seconds", 0)), float(notes.get("heard", 0))
-    clock = CLOCKS[config.clock]
+    clock = common.CLOCKS[config.clock]
     batches, begun, saved, checked = Batches(config, known, said), clock(), 0.0, 0.0
 
     def seconds() -> float:
         return before + clock() - begun
 
     def keep() -> None:
-        save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds(), "heard": heard})
+        common.save_state(
+            Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds(), "heard": heard}
+        )
 
     try:
-        while (done := progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
-            factor = warm_hold_decay(done, warm=0.03, decay=0.5)
+        while (done := common.progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
+            factor = common.warm_hold_decay(done, warm=0.03, decay=0.5)
             batch = batches.make(step)
             loss = train_step(config, model, optimizers, extractor, batch, config.rate * factor, step)
             step, heard = step + 1, heard + sum(len(wave) for wave in batch.waves) / sounds.RATE
@@ -114,7 +108,7 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     finally:  # a stop keeps what has been learnt
         keep()
     if config.start and config.average:
-        average(config.start, model, config.average)
+        common.average(config.start, model, config.average)
     yield _export(config, model, step, seconds(), heard)
     yield from evaluate(config)
 

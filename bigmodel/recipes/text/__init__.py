@@ -125,36 +125,26 @@ def cook(config: TextConfig) -> Iterator[Event]:
     """Train, check on held-out documents, save with a card. Picks up the checkpoint of an earlier call."""
     import torch
 
-    from bigmodel.recipes.common import (
-        CLOCKS,
-        average,
-        begin_from,
-        check_start,
-        load_state,
-        muon_and_adamw,
-        progress,
-        save_state,
-        warm_hold_decay,
-    )
+    from bigmodel.recipes import common
     from bigmodel.recipes.text import corpus, network
 
     torch.set_num_threads(config.threads)
-    check_start(config.start)
+    common.check_start(config.start)
     books = corpus.read(config.plan.sources, Path(config.data), config.tellings)
     tokenizer = corpus.tokenizer_for(config, books)
     streams = {name: corpus.encode(tokenizer, corpus.kept_for_training(docs)) for name, docs in books.items()}
     model = network.new_model(config, tokenizer)
     if config.start:
-        begin_from(config.start, model)
-    optimizers = muon_and_adamw(model, ".h.", config.rate)
-    notes = load_state(Path(config.checkpoints), model, optimizers)
+        common.begin_from(config.start, model)
+    optimizers = common.muon_and_adamw(model, ".h.", config.rate)
+    notes = common.load_state(Path(config.checkpoints), model, optimizers)
     step, loss = int(notes.get("step", 0)), float(notes.get("loss", 0.0))
     # The clock goes on where the checkpoint stood.
-    clock = CLOCKS[config.clock]
+    clock = common.CLOCKS[config.clock]
     begun = clock() - float(notes.get("seconds", 0.0))
     seconds = saved = clock() - begun
-    while (done := progress(step, seconds, steps=config.steps, minutes=config.minutes)) < 1:
-        factor = warm_hold_decay(done, decay=config.decay)
+    while (done := common.progress(step, seconds, steps=config.steps, minutes=config.minutes)) < 1:
+        factor = common.warm_hold_decay(done, decay=config.decay)
         rows = corpus.window_batch(config, streams, step, done)
         value = network.train_step(config, model, tokenizer, optimizers, rows, factor)
         step += 1
@@ -163,12 +153,14 @@ def cook(config: TextConfig) -> Iterator[Event]:
         yield Step(step, done, round(loss, 4), config.rate * factor, step * config.batch * config.context, seconds)
         if seconds - saved > SAVE_EVERY:
             saved = seconds
-            save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss})
+            common.save_state(
+                Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss}
+            )
             yield save(config, model, tokenizer, step, seconds)
             yield Checked(step, network.bits_per_byte(config, model, tokenizer, books, most=4), seconds)
-    save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss})
+    common.save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss})
     if config.start and config.average:
-        average(config.start, model, config.average)
+        common.average(config.start, model, config.average)
     yield save(config, model, tokenizer, step, seconds, average=config.average)
     yield from evaluate(config)
 
