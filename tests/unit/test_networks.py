@@ -178,23 +178,24 @@ def test_every_architecture_starts_as_its_plain_module_would(architecture):
     [*itertools.product(GENERAL, ("none", "batch", "layer"), ("cross_entropy", "mse"))],
 )
 def test_packed_gradients_are_those_of_the_plain_module(architecture, normalisation, loss):
-    """Loss and gradients of every member, and its predictions after steps, are those of its plain twin."""
+    """Loss, gradients and predictions of every member are those of its plain twin, gradients in double precision."""
     stack = Stack(general(architecture, normalisation=normalisation, loss=loss), [1, 2, 3])
-    twins = [export(stack, k) for k in range(3)]
+    twins = [export(stack, k).double() for k in range(3)]
     x, y = batch(features=16)
     target = torch.nn.functional.one_hot(y, 3).float()
     losses = stack.learn(x.unsqueeze(0), target.T.unsqueeze(0))
     names = [part.name for part in stack.shape.layout]
     for k, twin in enumerate(twins):
         criterion = torch.nn.CrossEntropyLoss() if loss == "cross_entropy" else torch.nn.MSELoss()
-        plain_loss = criterion(twin(x), y if loss == "cross_entropy" else target)
+        plain_loss = criterion(twin(x.double()), y if loss == "cross_entropy" else target.double())
         plain_loss.backward()
-        assert torch.allclose(losses[k], plain_loss, atol=1e-6)
+        assert torch.allclose(losses[k].double(), plain_loss, atol=1e-6)
         found = dict(twin.named_parameters())
         assert set(names) == set(found)
         for name, mine in zip(names, stack.views(stack.slopes), strict=True):
-            # Batch normalisation divides by spreads near 0: either side is up to 1e-5 away from double precision.
-            assert torch.allclose(mine[k], found[name].grad, atol=3e-5 if normalisation == "batch" else 2e-6), name
+            # Batch normalisation divides by spreads near 0: PyTorch's own single precision is up to 3e-5 away.
+            atol = 5e-5 if normalisation == "batch" else 2e-6
+            assert torch.allclose(mine[k].double(), found[name].grad, atol=atol), name
         if loss == "cross_entropy":
             with torch.no_grad():
                 expected = torch.softmax(export(stack, k).eval()(x), 1)

@@ -94,7 +94,21 @@ def test_penalties_are_terms_of_the_loss(name):
 def test_clipping_is_that_of_torch_for_each_member(name):
     """With slopes made no longer than 0.3, penalties included, a member is as after clip_grad_norm_ on its twin."""
     assert differ(name, l2=1e-2, clip=0.3) <= 2e-5
-    assert differ("sgd", clip=0.3) != differ("sgd")
+
+
+def test_slopes_longer_than_the_limit_are_cut():
+    """A limit of 0.3 takes a member somewhere else than none does, one far above any slope does not."""
+    x, target = torch.randn(1, 16, 6, generator=torch.Generator().manual_seed(0)), torch.eye(3)[[0, 1] * 8].T[None]
+    ends = {}
+    for clip in (0.0, 0.3, 1e3):
+        stack = Stack(Shape(6, (12, 8), 3, "relu", "none", 0.0, "cross_entropy"), [5] * len(RATES))
+        packed = OPTIMIZERS["sgd"](stack, knobs(clip=clip))
+        for _ in range(STEPS):
+            stack.learn(x, target)
+            packed.step()
+        ends[clip] = stack.outputs(x)
+    assert torch.allclose(ends[0.0], ends[1e3], atol=1e-6)
+    assert (ends[0.0] - ends[0.3]).abs().amax(dim=(1, 2)).min() > 1e-2
 
 
 def test_settings_are_each_member_s_own():
