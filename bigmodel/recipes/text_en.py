@@ -120,7 +120,7 @@ time; edition 6 with `--rate 2e-3 --decay 0.6`, the plain tales from a quarter o
 documents better than either in editions 3 and 4: of 0, 25, 40 and 50 % the 40 were best. Edition 5 never shipped:
 livelier sentences, but stories that change into one another. The plain tales have their price: edition 4 read
 TinyStories at 0.887, Pratham and African stories at 1.381, fairy tales at 1.487 and children's books at 1.337 bits per
-byte. Edition 7 by itself keeps to its subject best and reads everything held out worst (TinyStories 0.947, plain tales
+byte. Edition 7 by itself keeps to its subject best and reads nothing held out better (TinyStories 0.947, plain tales
 1.113); with 30 % of edition 6 it reads the corpora as edition 6 did and makes up the fewest words. Half of each reads
 better still, and wanders more.
 
