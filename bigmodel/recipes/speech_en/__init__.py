@@ -10,15 +10,16 @@ CTC: Graves et al. 2006; FastConformer: Rekesh et al. 2023 (arXiv 2305.05084); S
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bigmodel.config import bounded, check, chosen
-from bigmodel.recipes.speech_en import alone, network, phonemes, sounds, voices, words
+from bigmodel.recipes.speech_en import alone, network, phonemes, replicas, sounds, voices, words
 from bigmodel.recipes.speech_en.events import Calibrated, Checked, Event, Listened, Reading, Sample, Saved, Step
 from bigmodel.recipes.speech_en.measure import evaluate, look
 
@@ -41,7 +42,8 @@ class SpeechEnConfig:
     `start` is the folder of a finished model of the same shape whose weights this one begins with; `average` is their
     share in what is saved in the end. `texts` is a folder
     of stories (as for text-en) for the word list and the synthetic voices; those speak `synthetic` lines, where such
-    programs are installed. `phonemes` is what the loss of the second task counts.
+    programs are installed. `phonemes` is what the loss of the second task counts. Each of `replicas` further processes
+    takes a batch of its own every step, with as many threads.
     """
 
     data: str = ""
@@ -56,6 +58,7 @@ class SpeechEnConfig:
     steps: int = bounded(0, 0, 1_000_000)
     seed: int = bounded(42, 0, 2**31 - 1)
     threads: int = bounded(2, 1, 64)
+    replicas: int = bounded(0, 0, 64)
     device: str = chosen("cpu", "cpu", "cuda")
     layers: int = bounded(6, 1, 48)
     width: int = bounded(144, 16, 2048)
@@ -76,7 +79,8 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     common.check_start(config.start)
     known, unknown = yield from _clips(config)
     said = phonemes.ids(phonemes.pronunciations(clip.text for clip in known) if config.phonemes else {})
-    model, optimizers, extractor = _start(config, max((i for ids in said.values() for i in ids), default=0))
+    fresh = partial(_model, config, max((i for ids in said.values() for i in ids), default=0))
+    model, optimizers, extractor = _start(config, fresh)
     notes = common.load_state(Path(config.checkpoints), model, optimizers)
     step, before, heard = int(notes.get("step", 0)), float(notes.get("seconds", 0)), float(notes.get("heard", 0))
     clock = common.CLOCKS[config.clock]
@@ -90,21 +94,23 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
             Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds(), "heard": heard}
         )
 
+    slopes = partial(_slopes, config, extractor)
     try:
-        while (done := common.progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
-            factor = common.warm_hold_decay(done, warm=0.03, decay=0.5)
-            batch = batches.make(step)
-            loss = train_step(config, model, optimizers, extractor, batch, config.rate * factor, step)
-            step, heard = step + 1, heard + sum(len(wave) for wave in batch.waves) / sounds.RATE
-            yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
-            now = clock() - begun
-            if now - saved > SAVE_EVERY:
-                saved = now
-                keep()
-            if now - checked > CHECK_EVERY or (not checked and now > 240):
-                checked = now
-                yield _export(config, model, step, seconds(), heard)
-                yield from look(config, model, extractor, unknown, step, seconds())
+        with replicas.replicas(config.replicas, model, fresh, slopes, config.threads) as others:
+            while (done := common.progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
+                factor = common.warm_hold_decay(done, warm=0.03, decay=0.5)
+                shares = batches.of_step(step)
+                loss = train_step(config, model, optimizers, slopes, shares, others, config.rate * factor)
+                step, heard = step + 1, heard + sum(share.seconds for share in shares)
+                yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
+                now = clock() - begun
+                if now - saved > SAVE_EVERY:
+                    saved = now
+                    keep()
+                if now - checked > CHECK_EVERY or (not checked and now > 240):
+                    checked = now
+                    yield _export(config, model, step, seconds(), heard)
+                    yield from look(config, model, extractor, unknown, step, seconds())
     finally:  # a stop keeps what has been learnt
         keep()
     if config.start and config.average:
@@ -117,7 +123,7 @@ def _clips(config: SpeechEnConfig) -> Generator[Reading, None, tuple[list[sounds
     """What is learnt from (people, programs that speak, and digits cut out) and the held-out speakers' clips."""
     clips = yield from sounds.read_all(config.data)
     away = sounds.held_out(clips)
-    known, unknown = [c for c in clips if c.speaker not in away], [c for c in clips if c.speaker in away]
+    known, unknown = [sounds.close(c) for c in clips if c.speaker not in away], [c for c in clips if c.speaker in away]
     aloud = words.to_read(known, words.stories(config.texts), config.seed)
     for clip in voices.speak(config.synthetic, aloud, config.seed):
         known.append(clip)
@@ -135,14 +141,20 @@ class Batch:
     """Waves of shape (n,) at 16 kHz, their texts, and these as ids of phonemes, none where there is no second task; an
     easy one is learnt from as it is."""
 
+    number: int
     waves: list[sounds.Wave]
     texts: list[str]
     phonemes: list[list[int]]
     easy: bool
 
+    @property
+    def seconds(self) -> float:
+        """Of sound in it."""
+        return sum(len(wave) for wave in self.waves) / sounds.RATE
+
 
 class Batches:
-    """Step number -> batch. It depends on seed and number alone: a resumed run hears what an unbroken one would."""
+    """Number -> batch. It depends on seed and number alone: a resumed run hears what an unbroken one would."""
 
     def __init__(self, config: SpeechEnConfig, clips: list[sounds.Clip], said: dict[str, list[int]]) -> None:
         self._config, self._clips, self._said = config, clips, said
@@ -150,34 +162,46 @@ class Batches:
         self._easy = () if config.start else sounds.EASY  # who begins with a finished model has learnt the easy part
         self._plan: list[list[sounds.Item]] = []
 
-    def make(self, step: int) -> Batch:
-        """The batch of this step; steps are asked for in rising order."""
-        while step >= self._first + len(self._plan):
+    def of_step(self, step: int) -> list[Batch]:
+        """One for each process; steps are asked for in rising order."""
+        first, many = step * (1 + self._config.replicas), 1 + self._config.replicas
+        return [self.make(first + number) for number in range(many)]
+
+    def make(self, number: int) -> Batch:
+        """The batch of this number; they are asked for in rising order."""
+        while number >= self._first + len(self._plan):
             self._first += len(self._plan)
             self._epoch += 1
             rng = np.random.default_rng((self._config.seed, self._epoch))
             longest = dict(enumerate(self._easy)).get(self._epoch, 0)
             self._plan = sounds.plan(self._clips, rng, self._config.batch_seconds, longest)
-        rng, easy = np.random.default_rng((self._config.seed, 1, step)), self._epoch < len(self._easy)
-        made = [sounds.make(item, self._clips, rng, easy) for item in self._plan[step - self._first]]
+        rng, easy = np.random.default_rng((self._config.seed, 1, number)), self._epoch < len(self._easy)
+        made = [sounds.make(item, self._clips, rng, easy) for item in self._plan[number - self._first]]
         texts = [text for _, text in made]
         said = [[i for word in text.split() for i in self._said[word]] for text in texts if self._said]
-        return Batch([wave for wave, _ in made], texts, said, easy)
+        return Batch(number, [wave for wave, _ in made], texts, said, easy)
 
 
-def _start(config: SpeechEnConfig, kinds: int) -> tuple[Any, Any, Any]:
-    """Model, optimizers and extractor; with a head for so many `kinds` of phonemes, if any."""
-    import torch
+def _model(config: SpeechEnConfig, kinds: int) -> Any:
+    """The network at its start; with a head for so many `kinds` of phonemes, if any."""
+    from bigmodel.recipes.common import begin_from
 
-    from bigmodel.recipes.common import begin_from, muon_and_adamw
-
-    torch.set_num_threads(config.threads)
     model = network.build(config.width, config.layers, config.heads, config.dropout, config.seed)
     if config.start:
         begin_from(config.start, model)
     if kinds:
         phonemes.attach(model, kinds)
-    model = model.to(config.device)
+    return model.to(config.device)
+
+
+def _start(config: SpeechEnConfig, fresh: Callable[[], Any]) -> tuple[Any, Any, Any]:
+    """Model, optimizers and extractor."""
+    import torch
+
+    from bigmodel.recipes.common import muon_and_adamw
+
+    torch.set_num_threads(config.threads)
+    model = fresh()
     return model, muon_and_adamw(model, ".layers.", config.rate), network.processor().feature_extractor
 
 
@@ -185,28 +209,42 @@ def train_step(
     config: SpeechEnConfig,
     model: Any,
     optimizers: list[torch.optim.Optimizer],
-    extractor: Any,
-    batch: Batch,
+    slopes: replicas.Slopes,
+    shares: Sequence[Batch],
+    others: Sequence[replicas.Replica],
     rate: float,
-    step: int,
 ) -> float:
     """One step; the CTC loss in nats per letter, without that of the second task."""
     import torch
 
-    from bigmodel.recipes.common import arithmetic, step_all
+    from bigmodel.recipes.common import step_all
+
+    loss = replicas.averaged(model, slopes, shares, others)
+    torch.set_num_threads(config.threads * len(shares))  # the replicas are at rest
+    step_all(optimizers, rate)
+    torch.set_num_threads(config.threads)
+    return loss
+
+
+def _slopes(config: SpeechEnConfig, extractor: Any, model: Any, batch: Batch) -> float:
+    """Leave the slopes of a batch at the parameters; the CTC loss in nats per letter, without that of the second
+    task."""
+    import torch
+
+    from bigmodel.recipes.common import arithmetic
 
     model.train()
     network.set_dropout(model, 0.0 if batch.easy else config.dropout)
     inputs = extractor(batch.waves, sampling_rate=sounds.RATE, return_tensors="pt")
     features, mask = inputs["input_features"], inputs["attention_mask"]
     if not batch.easy:
-        rng = np.random.default_rng((config.seed, 2, step))
+        rng = np.random.default_rng((config.seed, 2, batch.number))
         features, mask = warped(features, mask, rng)
         features = masked(features, mask, rng)
     mask = mask.to(config.device)
     second = bool(batch.phonemes)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]), arithmetic(config.device):
-        torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, the same for a resumed run
+        torch.manual_seed(config.seed * 1_000_003 + batch.number)  # dropout, the same for a resumed run
         said = model(input_features=features.to(config.device), attention_mask=mask, output_hidden_states=second)
         lengths = model._get_subsampling_output_length(mask.sum(-1)).long()
         loss = ctc_loss(said.logits, lengths, [network.encode(text) for text in batch.texts])
@@ -216,8 +254,6 @@ def train_step(
                 phonemes.logits(model, said.hidden_states), lengths, batch.phonemes
             )
     both.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    step_all(optimizers, rate)
     return float(loss.detach())
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bigmodel.recipes.speech_en import network
-from bigmodel.recipes.speech_en.sounds import RATE, Clip
+from bigmodel.recipes.speech_en import network, sounds
+from bigmodel.recipes.speech_en.sounds import HOP, RATE, Clip
 from bigmodel.recipes.speech_en.voices import DIGITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CORPUS = "an4 digits"
-FRAME, HOP = RATE * 4 // 100, RATE // 100  # samples of a frame of the model; of a measurement of loudness
+FRAME = RATE * 4 // 100  # samples of a frame of the model
 SHORTEST, LONGEST = 0.15, 1.0  # seconds
 
 
@@ -40,7 +40,7 @@ def digits(clips: Iterable[Clip], folder: str) -> Iterator[Clip | None]:
 
 def words(clip: Clip, model: Any, extractor: Any) -> list[NDArray[np.int16]]:
     """The sound of each word of a clip, silence at its ends cut off."""
-    loud = _levels(clip.samples)
+    loud = sounds.levels(clip.samples)
     spans = _spans(clip, model, extractor)
     cuts = [0]
     for (_, before), (after, _) in pairwise(spans):
@@ -48,7 +48,7 @@ def words(clip: Clip, model: Any, extractor: Any) -> list[NDArray[np.int16]]:
         window = loud[low : high + 1]
         cuts.append((low + int(window.argmin())) * HOP if len(window) else low * HOP)
     cuts.append(len(clip.samples))
-    return [_trimmed(clip.samples[first:last]) for first, last in pairwise(cuts)]
+    return [sounds.trimmed(clip.samples[first:last], 0.05) for first, last in pairwise(cuts)]
 
 
 def _spans(clip: Clip, model: Any, extractor: Any) -> list[tuple[int, int]]:
@@ -69,20 +69,3 @@ def _spans(clip: Clip, model: Any, extractor: Any) -> list[tuple[int, int]]:
             spans = [*spans, (number, number)] if open_ else [*spans[:-1], (spans[-1][0], number)]
             open_ = False
     return spans
-
-
-def _levels(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Loudness every 10 ms over 30 ms, in decibels."""
-    power = samples.astype(np.float32)[: len(samples) // HOP * HOP].reshape(-1, HOP) ** 2
-    smooth = np.convolve(power.mean(1), np.ones(3) / 3, "same")
-    level: NDArray[np.float32] = (10 * np.log10(smooth + 1)).astype(np.float32)
-    return level
-
-
-def _trimmed(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Without what is 30 dB under the loudest moment at either end, but for 50 ms."""
-    if len(samples) < 3 * HOP:
-        return samples[:0]
-    level = _levels(samples)
-    heard = np.flatnonzero(level > level.max() - 30)
-    return samples[max(0, heard[0] - 5) * HOP : (heard[-1] + 6) * HOP]

@@ -1,0 +1,106 @@
+"""Several processes, one training: each has a copy of the network and a batch of its own, the slopes are averaged.
+
+Data parallelism, in step (Li et al. 2020, arXiv 2006.15704). A small network gives a second thread too little to do at
+once: two processes of one thread hear about twice as much in an hour as one of two threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Model and its share of the work -> its loss, with the slopes left at the parameters.
+Slopes = Callable[[Any, Any], float]
+LONGEST = 1.0  # norm of all slopes together
+
+
+class Replica:
+    """A process that works out the slopes of one share a step, with a network from `fresh` whose parameters are those
+    of `model`: they lie in shared memory. Running means (of batch normalisation) are its own."""
+
+    def __init__(self, model: Any, fresh: Callable[[], Any], slopes: Slopes, threads: int) -> None:
+        import torch.multiprocessing
+
+        self._parameters = list(model.parameters())
+        shared = [parameter.data.share_memory_() for parameter in self._parameters]
+        self._slopes = [torch.zeros_like(tensor).share_memory_() for tensor in shared]  # type: ignore[no-untyped-call]
+        spawn = torch.multiprocessing.get_context("spawn")
+        self._wire, other = spawn.Pipe()
+        work = (other, fresh, slopes, shared, self._slopes, threads)
+        self._process = spawn.Process(target=_work, args=work, daemon=True)
+        self._process.start()
+        other.close()  # so that a process that dies is noticed: the wire has no other end then
+
+    def begin(self, share: Any) -> None:
+        """Let it work on its share of this step."""
+        self._wire.send(share)
+
+    def join(self) -> float:
+        """Wait, add its slopes to those of the parameters here and return its loss."""
+        loss: float = self._wire.recv()
+        for parameter, slope in zip(self._parameters, self._slopes, strict=True):
+            parameter.grad = slope.clone() if parameter.grad is None else parameter.grad.add_(slope)
+        return loss
+
+    def stop(self) -> None:
+        """End the process."""
+        self._wire.close()
+        self._process.join()
+
+
+@contextmanager
+def replicas(count: int, model: Any, fresh: Callable[[], Any], slopes: Slopes, threads: int) -> Iterator[list[Replica]]:
+    """So many replicas of `model`, networks as `fresh` makes them, while inside."""
+    made = [Replica(model, fresh, slopes, threads) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for replica in made:
+            replica.stop()
+
+
+def averaged(model: Any, slopes: Slopes, shares: Sequence[Any], others: Sequence[Replica]) -> float:
+    """The mean loss of all `shares` of a step, the first of which is done here. The mean slopes, no longer than LONGEST
+    together, are left at the parameters of `model`."""
+    import torch
+
+    for replica, share in zip(others, shares[1:], strict=True):
+        replica.begin(share)
+    losses = [slopes(model, shares[0]), *(replica.join() for replica in others)]
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= len(losses)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), LONGEST)
+    return sum(losses) / len(losses)
+
+
+def _work(
+    wire: Connection,
+    fresh: Callable[[], Any],
+    slopes: Slopes,
+    parameters: list[Tensor],
+    out: list[Tensor],
+    threads: int,
+) -> None:
+    """The life of a replica: until the wire is closed."""
+    import torch
+
+    torch.set_num_threads(threads)
+    model = fresh()
+    for own, shared in zip(model.parameters(), parameters, strict=True):
+        own.data = shared
+    while True:
+        try:
+            share = wire.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        loss = slopes(model, share)
+        for own, slope in zip(model.parameters(), out, strict=True):
+            slope.zero_() if own.grad is None else slope.copy_(own.grad)
+            own.grad = None
+        wire.send(loss)
