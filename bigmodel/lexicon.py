@@ -3,9 +3,11 @@
     Lexicon.learn(lines)                     from texts
     lexicon.save(path), Lexicon.load(path)   safetensors
     lexicon.follow(before, word)             log P(word | the word before)
+    lexicon.hope(before, node)               the highest of those that some letters can still become
 
-Probabilities are interpolated with absolute discounting (Ney, Essen and Kneser 1994). A word that is not in the list
-costs UNKNOWN and LETTER for each of its letters: names can still be spelt.
+Probabilities are interpolated, Kneser-Ney (Chen & Goodman 1999): absolute discounting, and a word for itself is as
+likely as the words are many after which it was read. A word that is not in the list costs UNKNOWN and LETTER for each
+of its letters: names can still be spelt.
 """
 
 from __future__ import annotations
@@ -37,17 +39,23 @@ class Lexicon:
     ) -> None:
         self.words = words
         self._counts, self._pairs, self._seen = counts, pairs, seen
-        self._alone: list[float] = np.log(counts / counts.sum()).tolist()
         # Numbers from 0 on, so that NumPy can count by them: a word after START has the place of one more word.
         before, after = pairs[:, 0].astype(int) % (len(words) + 1), pairs[:, 1].astype(int)
-        totals = np.bincount(before, seen, len(words) + 1)
         kinds = np.bincount(before, minlength=len(words) + 1)
+        # A word alone is as likely as the words are many that it follows.
+        ways = np.bincount(after, minlength=len(words)) + DISCOUNT
+        self._alone: list[float] = np.log(ways / ways.sum()).tolist()
         known = np.flatnonzero(kinds)
-        self._rest = dict(zip(known.tolist(), np.log(DISCOUNT * kinds[known] / totals[known]).tolist(), strict=True))
-        shares = ((seen - DISCOUNT) / totals[before]).tolist()
-        self._follow = dict(zip(zip(before.tolist(), after.tolist(), strict=True), shares, strict=True))
+        totals = np.bincount(before, seen, len(words) + 1)
+        rest = np.log(DISCOUNT * kinds[known] / totals[known])
+        self._rest: dict[int, float] = dict(zip(known.tolist(), rest.tolist(), strict=True))
+        order, ends = np.argsort(before, kind="stable"), np.cumsum(kinds)[:-1]
+        shares = ((seen - DISCOUNT) / totals[before])[order]
+        self._after, self._shares = np.split(after[order], ends), np.split(shares, ends)
+        self._heard: dict[int, tuple[dict[int, float], dict[int, float]]] = {}
         self.tree: dict[tuple[int, str], int] = {}
-        self.word_at, self.best = [NOT_LISTED], [max(self._alone)]
+        self.word_at: list[int] = [NOT_LISTED]
+        self.best: list[float] = [max(self._alone)]
         for number, word in enumerate(words):
             self._grow(number, word)
 
@@ -64,11 +72,33 @@ class Lexicon:
 
     def follow(self, before: int, word: int) -> float:
         """log P(word | before), natural; `before` may be START, or a word never seen before another."""
-        before = len(self.words) if before == START else before
-        alone, rest = self._alone[word], self._rest.get(before)
-        if rest is None:
-            return alone
-        return math.log(self._follow.get((before, word), 0.0) + math.exp(rest + alone))
+        place = len(self.words) if before == START else before
+        if place not in self._rest:
+            return self._alone[word]
+        read = self._known(place)[0].get(word)
+        return self._rest[place] + self._alone[word] if read is None else read
+
+    def hope(self, before: int, node: int) -> float:
+        """The highest log P(word | before) of the words that go on from this node of the tree."""
+        place = len(self.words) if before == START else before
+        if place not in self._rest:
+            return self.best[node]
+        return max(self._known(place)[1].get(node, -math.inf), self._rest[place] + self.best[node])
+
+    def _known(self, place: int) -> tuple[dict[int, float], dict[int, float]]:
+        """Of the words that were read after this one: word → log P, and node → the highest log P; worked out when it
+        is first asked for, as few of all words are ever heard."""
+        if place not in self._heard:
+            rest, hopes = self._rest[place], dict[int, float]()
+            read = zip(self._after[place].tolist(), self._shares[place].tolist(), strict=True)
+            follow = {word: math.log(share + math.exp(rest + self._alone[word])) for word, share in read}
+            for word, value in follow.items():
+                node = 0
+                for letter in self.words[word]:
+                    node = self.tree[node, letter]
+                    hopes[node] = max(hopes.get(node, -math.inf), value)
+            self._heard[place] = follow, hopes
+        return self._heard[place]
 
     @staticmethod
     def learn(lines: Iterable[str], most_words: int = 12_000, most_pairs: int = 100_000) -> Lexicon:

@@ -38,7 +38,7 @@ class TranscribeConfig:
     chunk_seconds: float = bounded(12.0, 2.0, 28.0, step=1.0)
     pause_seconds: float = bounded(0.4, 0.1, 2.0, step=0.05)
     silence_db: float = bounded(-65.0, -100.0, -20.0, step=1.0)
-    word_list: float = bounded(0.4, 0.0, 2.0, step=0.1)
+    word_list: float = bounded(0.6, 0.0, 2.0, step=0.1)
     language: str = chosen("auto", "auto", "en", "zh", "de", "es", "fr", "it", "ja", "ko", "pt", "ru")
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 Hannun et al. 2014 (arXiv 1408.2873): a prefix is all that has been written; its probability is summed over all ways of
 writing it, those that end in a blank and those that end in its last letter apart. The word list has its say as the
-letters come (the best word that can still be meant), and its last word when a word ends.
+letters come (the best word that can still be meant after the one before), and its last word when a word ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEVER = -math.inf
-FAINT = -6.0  # a letter below this log probability in a frame is not tried there
+FAINT = -7.0  # a letter below this log probability in a frame is not tried there
 CLEAR = -0.02  # a blank above this is all that a frame says
 STRAYED = -1  # the node of a word that has left the list
 
@@ -26,7 +26,8 @@ STRAYED = -1  # the node of a word that has left the list
 @dataclass(frozen=True, slots=True)
 class Prefix:
     """All that has been written. Its unfinished word has `size` letters and stands at `node` of the word list's tree,
-    after the word `before`; `told` is what the list says of the `count` finished words, `doubt` of the unfinished."""
+    after the word `before`; `told` is what the list says of the finished words, `doubt` of the unfinished; `count` is
+    how many they are, all together."""
 
     ids: tuple[int, ...] = ()
     node: int = 0
@@ -63,7 +64,7 @@ class Search:
         weight: float,
         *,
         bonus: float = 0.8,
-        beam: int = 16,
+        beam: int = 32,
     ) -> None:
         self._letters, self._blank, self._lexicon, self._weight = letters, blank, lexicon, weight
         self._bonus, self._beam = bonus, beam
@@ -117,8 +118,8 @@ class Search:
             return Prefix(ids, before=done.before, told=done.told, count=done.count)
         size = prefix.size + 1
         node = self._lexicon.tree.get((prefix.node, letter.lower()), STRAYED)
-        doubt = UNKNOWN + LETTER * size if node == STRAYED else self._lexicon.best[node]
-        return Prefix(ids, node, prefix.before, size, prefix.told, doubt, prefix.count)
+        doubt = UNKNOWN + LETTER * size if node == STRAYED else self._lexicon.hope(prefix.before, node)
+        return Prefix(ids, node, prefix.before, size, prefix.told, doubt, prefix.count + (size == 1))
 
     def _finished(self, prefix: Prefix) -> Prefix:
         """The word list's last word on the unfinished word."""
@@ -127,7 +128,7 @@ class Search:
         word = NOT_LISTED if prefix.node == STRAYED else self._lexicon.word_at[prefix.node]
         listed = word != NOT_LISTED
         said = self._lexicon.follow(prefix.before, word) if listed else UNKNOWN + LETTER * prefix.size
-        return Prefix(prefix.ids, before=word, told=prefix.told + said, count=prefix.count + 1)
+        return Prefix(prefix.ids, before=word, told=prefix.told + said, count=prefix.count)
 
 
 def _add(a: float, b: float) -> float:

@@ -59,6 +59,26 @@ def test_the_tree_knows_the_best_word_that_can_still_be_meant(lexicon: Lexicon) 
         assert lexicon.word_at[node] == number
 
 
+def test_a_hope_is_the_best_word_after_the_one_before(lexicon: Lexicon) -> None:
+    """At every node, after any word, a strange one and at the start: the most that one of the words from there gets."""
+    for before in (START, NOT_LISTED, *range(len(lexicon.words))):
+        for word in lexicon.words:
+            node = 0
+            for length in range(1, len(word) + 1):
+                node = lexicon.tree[node, word[length - 1]]
+                able = [n for n, other in enumerate(lexicon.words) if other.startswith(word[:length])]
+                assert lexicon.hope(before, node) == max(lexicon.follow(before, n) for n in able)
+
+
+def test_a_word_alone_counts_by_what_it_follows() -> None:
+    """Kneser-Ney: "francisco" was read more often than "cat", but after one word only."""
+    lines = ["san francisco"] * 9 + ["the cat", "a cat", "my cat"]
+    found = Lexicon.learn(lines)
+    francisco, cat = found.words.index("francisco"), found.words.index("cat")
+    assert found.follow(NOT_LISTED, cat) > found.follow(NOT_LISTED, francisco)
+    assert found.follow(found.words.index("san"), francisco) > found.follow(found.words.index("san"), cat)
+
+
 def test_a_word_list_comes_back_from_its_file(lexicon: Lexicon, tmp_path: Path) -> None:
     """Saved and loaded, it says the same; the file is plain safetensors."""
     lexicon.save(tmp_path / "words.safetensors")
