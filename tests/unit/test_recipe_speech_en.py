@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import itertools
+import multiprocessing
 import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from bigmodel.recipes.speech_en import (
     measure,
     network,
     phonemes,
+    replicas,
     scores,
     sounds,
     voices,
@@ -113,6 +116,55 @@ def test_a_stopped_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -
     assert whole.keys() == twice.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(value, twice[name], err_msg=name)
+
+
+def test_several_processes_take_the_step_of_one_that_does_all(data: Path, tmp_path: Path) -> None:
+    """With a replica, the slopes are those that one process finds by going through both batches itself; and after a
+    step it sees the new parameters."""
+    import torch
+
+    config = settings(data, tmp_path, replicas=1)
+    clips, fresh = list(sounds.read_clips(str(data))), partial(speech_en._model, config, 0)
+    slopes = partial(speech_en._slopes, config, network.processor().feature_extractor)
+    batches, alone_, together = Batches(config, clips, {}), fresh(), fresh()
+    with replicas.replicas(1, together, fresh, slopes, 1) as others:
+        for step in range(2):
+            shares = batches.of_step(step)
+            assert len(shares) == 2
+            mine = sum(slopes(alone_, share) for share in shares) / 2
+            assert replicas.averaged(together, slopes, shares, others) == pytest.approx(mine, rel=1e-5)
+            for parameter in alone_.parameters():
+                parameter.grad /= 2
+            torch.nn.utils.clip_grad_norm_(alone_.parameters(), replicas.LONGEST)
+            for one, other in zip(alone_.parameters(), together.parameters(), strict=True):
+                torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5)
+                with torch.no_grad():
+                    for parameter in (one, other):
+                        parameter -= 0.1 * one.grad
+                one.grad = other.grad = None
+
+
+def test_a_recipe_with_replicas_ends_with_a_model(data: Path, tmp_path: Path) -> None:
+    """The whole way with a second process: twice as much is heard in a step, and the process is gone afterwards."""
+    heard = {}
+    for count in (0, 1):
+        events = speech_en.cook(settings(data, tmp_path / str(count), replicas=count, steps=2))
+        heard[count] = [event.hours_heard for event in events if isinstance(event, speech_en.Step)][-1]
+    assert heard[1] > 1.5 * heard[0]
+    assert not multiprocessing.active_children()
+
+
+def test_a_replica_that_dies_is_told(data: Path, tmp_path: Path) -> None:
+    """Killed in the middle of a training, a second process ends it with one sentence, and what was learnt is kept."""
+    config = settings(data, tmp_path, replicas=1)
+    cooking = speech_en.cook(config)
+    assert any(isinstance(event, speech_en.Step) for event in cooking)  # the first step has been taken
+    (process,) = multiprocessing.active_children()
+    process.kill()
+    process.join()
+    with pytest.raises(ModelError, match="--replicas"):
+        next(cooking)
+    assert (Path(config.checkpoints) / "state.safetensors").is_file()
 
 
 def test_another_seed_gives_other_weights(data: Path, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from bigmodel.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -37,12 +39,14 @@ class Replica:
         other.close()  # so that a process that dies is noticed: the wire has no other end then
 
     def begin(self, share: Any) -> None:
-        """Let it work on its share of this step."""
-        self._wire.send(share)
+        """Let it work on its share of this step. Raises ModelError where it has ended, like `join`."""
+        with _told():
+            self._wire.send(share)
 
     def join(self) -> float:
         """Wait, add its slopes to those of the parameters here and return its loss."""
-        loss: float = self._wire.recv()
+        with _told():
+            loss: float = self._wire.recv()
         for parameter, slope in zip(self._parameters, self._slopes, strict=True):
             parameter.grad = slope.clone() if parameter.grad is None else parameter.grad.add_(slope)
         return loss
@@ -51,6 +55,14 @@ class Replica:
         """End the process."""
         self._wire.close()
         self._process.join()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError):
+        raise ModelError("recipe.replica") from None
 
 
 @contextmanager
