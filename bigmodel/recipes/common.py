@@ -189,7 +189,7 @@ def tell(config: Any, **facts: float) -> None:
     """Write `training.json` into `config.out`: the facts of this training, its seed, threads and commit, and what the
     edition that it began with says of itself."""
     own = {"seed": config.seed, "threads": config.threads, "commit": _commit()}
-    said: dict[str, Any] = {**facts, **own, "start": _before(config)}
+    said: dict[str, Any] = {**own, **facts, "start": _before(config)}
     (Path(config.out) / TRAINING).write_text(json.dumps(said) + "\n", encoding="utf-8")
 
 

@@ -119,20 +119,20 @@ def test_a_stopped_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -
 
 
 def test_several_processes_take_the_step_of_one_that_does_all(data: Path, tmp_path: Path) -> None:
-    """With a replica, the slopes are those that one process finds by going through both batches itself; and after a
+    """With a replica, the gradients are those that one process finds by going through both batches itself; and after a
     step it sees the new parameters."""
     import torch
 
     config = settings(data, tmp_path, replicas=1)
     clips, fresh = list(sounds.read_clips(str(data))), partial(speech_en._model, config, 0)
-    slopes = partial(speech_en._slopes, config, network.processor().feature_extractor)
+    gradients = partial(speech_en._gradients, config, network.processor().feature_extractor)
     batches, alone_, together = Batches(config, clips, {}), fresh(), fresh()
-    with replicas.replicas(1, together, fresh, slopes, 1) as others:
+    with replicas.replicas(1, together, fresh, gradients, 1) as others:
         for step in range(2):
             shares = batches.of_step(step)
             assert len(shares) == 2
-            mine = sum(slopes(alone_, share) for share in shares) / 2
-            assert replicas.averaged(together, slopes, shares, others) == pytest.approx(mine, rel=1e-5)
+            mine = sum(gradients(alone_, share) for share in shares) / 2
+            assert replicas.averaged(together, gradients, shares, others) == pytest.approx(mine, rel=1e-5)
             for parameter in alone_.parameters():
                 parameter.grad /= 2
             torch.nn.utils.clip_grad_norm_(alone_.parameters(), replicas.LONGEST)
@@ -151,6 +151,7 @@ def test_a_recipe_with_replicas_ends_with_a_model(data: Path, tmp_path: Path) ->
         events = speech_en.cook(settings(data, tmp_path / str(count), replicas=count, steps=2))
         heard[count] = [event.hours_heard for event in events if isinstance(event, speech_en.Step)][-1]
     assert heard[1] > 1.5 * heard[0]
+    assert "on 2 CPU threads" in (tmp_path / "1" / "model" / "README.md").read_text()
     assert not multiprocessing.active_children()
 
 

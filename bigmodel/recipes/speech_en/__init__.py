@@ -94,13 +94,13 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
             Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds(), "heard": heard}
         )
 
-    slopes = partial(_slopes, config, extractor)
+    gradients = partial(_gradients, config, extractor)
     try:
-        with replicas.replicas(config.replicas, model, fresh, slopes, config.threads) as others:
+        with replicas.replicas(config.replicas, model, fresh, gradients, config.threads) as others:
             while (done := common.progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
                 factor = common.warm_hold_decay(done, warm=0.03, decay=0.5)
                 shares = batches.of_step(step)
-                loss = train_step(config, model, optimizers, slopes, shares, others, config.rate * factor)
+                loss = train_step(config, model, optimizers, gradients, shares, others, config.rate * factor)
                 step, heard = step + 1, heard + sum(share.seconds for share in shares)
                 yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
                 now = clock() - begun
@@ -209,7 +209,7 @@ def train_step(
     config: SpeechEnConfig,
     model: Any,
     optimizers: list[torch.optim.Optimizer],
-    slopes: replicas.Slopes,
+    gradients: replicas.Gradients,
     shares: Sequence[Batch],
     others: Sequence[replicas.Replica],
     rate: float,
@@ -219,15 +219,15 @@ def train_step(
 
     from bigmodel.recipes.common import step_all
 
-    loss = replicas.averaged(model, slopes, shares, others)
+    loss = replicas.averaged(model, gradients, shares, others)
     torch.set_num_threads(config.threads * len(shares))  # the replicas are at rest
     step_all(optimizers, rate)
     torch.set_num_threads(config.threads)
     return loss
 
 
-def _slopes(config: SpeechEnConfig, extractor: Any, model: Any, batch: Batch) -> float:
-    """Leave the slopes of a batch at the parameters; the CTC loss in nats per letter, without that of the second
+def _gradients(config: SpeechEnConfig, extractor: Any, model: Any, batch: Batch) -> float:
+    """Leave the gradients of a batch at the parameters; the CTC loss in nats per letter, without that of the second
     task."""
     import torch
 
@@ -311,5 +311,6 @@ def _export(config: SpeechEnConfig, model: Any, step: int, seconds: float, heard
     from bigmodel.recipes.common import tell
 
     size = network.export(model, config.out)
-    tell(config, step=step, seconds=round(seconds), heard=round(heard), average=config.average)
+    threads = config.threads * (1 + config.replicas)
+    tell(config, step=step, seconds=round(seconds), heard=round(heard), average=config.average, threads=threads)
     return Saved(config.out, network.parameters(model), size, step)

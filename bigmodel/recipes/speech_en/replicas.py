@@ -1,4 +1,4 @@
-"""Several processes, one training: each has a copy of the network and a batch of its own, the slopes are averaged.
+"""Several processes, one training: each has a copy of the network and a batch of its own, the gradients are averaged.
 
 Data parallelism, in step (Li et al. 2020, arXiv 2006.15704). A small network gives a second thread too little to do at
 once: two processes of one thread hear about twice as much in an hour as one of two threads.
@@ -7,7 +7,7 @@ once: two processes of one thread hear about twice as much in an hour as one of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +16,24 @@ from bigmodel.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Model and its share of the work -> its loss, with the slopes left at the parameters.
-Slopes = Callable[[Any, Any], float]
-LONGEST = 1.0  # norm of all slopes together
+# Model and its share of the work -> its loss, with the gradients left at the parameters.
+Gradients = Callable[[Any, Any], float]
+LONGEST = 1.0  # norm of all gradients together
 
 
 class Replica:
-    """A process that works out the slopes of one share a step, with a network from `fresh` whose parameters are those
-    of `model`: they lie in shared memory. Running means (of batch normalisation) are its own."""
+    """A process that works out the gradients of one share a step, with a network from `fresh` whose parameters are
+    those of `model`: they lie in shared memory. Running means (of batch normalisation) are its own."""
 
-    def __init__(self, model: Any, fresh: Callable[[], Any], slopes: Slopes, threads: int) -> None:
+    def __init__(self, model: Any, fresh: Callable[[], Any], gradients: Gradients, threads: int) -> None:
         import torch.multiprocessing
 
         self._parameters = list(model.parameters())
         shared = [parameter.data.share_memory_() for parameter in self._parameters]
-        self._slopes = [torch.zeros_like(tensor).share_memory_() for tensor in shared]  # type: ignore[no-untyped-call]
+        self._gradients = [torch.zeros_like(tensor).share_memory_() for tensor in shared]  # type: ignore[no-untyped-call]
         spawn = torch.multiprocessing.get_context("spawn")
         self._wire, other = spawn.Pipe()
-        work = (other, fresh, slopes, shared, self._slopes, threads)
+        work = (other, fresh, gradients, shared, self._gradients, threads)
         self._process = spawn.Process(target=_work, args=work, daemon=True)
         self._process.start()
         other.close()  # so that a process that dies is noticed: the wire has no other end then
@@ -44,11 +44,11 @@ class Replica:
             self._wire.send(share)
 
     def join(self) -> float:
-        """Wait, add its slopes to those of the parameters here and return its loss."""
+        """Wait, add its gradients to those of the parameters here and return its loss."""
         with _told():
             loss: float = self._wire.recv()
-        for parameter, slope in zip(self._parameters, self._slopes, strict=True):
-            parameter.grad = slope.clone() if parameter.grad is None else parameter.grad.add_(slope)
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient.clone() if parameter.grad is None else parameter.grad.add_(gradient)
         return loss
 
     def stop(self) -> None:
@@ -66,9 +66,11 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def replicas(count: int, model: Any, fresh: Callable[[], Any], slopes: Slopes, threads: int) -> Iterator[list[Replica]]:
+def replicas(
+    count: int, model: Any, fresh: Callable[[], Any], gradients: Gradients, threads: int
+) -> Iterator[list[Replica]]:
     """So many replicas of `model`, networks as `fresh` makes them, while inside."""
-    made = [Replica(model, fresh, slopes, threads) for _ in range(count)]
+    made = [Replica(model, fresh, gradients, threads) for _ in range(count)]
     try:
         yield made
     finally:
@@ -76,14 +78,14 @@ def replicas(count: int, model: Any, fresh: Callable[[], Any], slopes: Slopes, t
             replica.stop()
 
 
-def averaged(model: Any, slopes: Slopes, shares: Sequence[Any], others: Sequence[Replica]) -> float:
-    """The mean loss of all `shares` of a step, the first of which is done here. The mean slopes, no longer than LONGEST
-    together, are left at the parameters of `model`."""
+def averaged(model: Any, gradients: Gradients, shares: Sequence[Any], others: Sequence[Replica]) -> float:
+    """The mean loss of all `shares` of a step, the first of which is done here. The mean gradients, no longer than
+    LONGEST together, are left at the parameters of `model`."""
     import torch
 
     for replica, share in zip(others, shares[1:], strict=True):
         replica.begin(share)
-    losses = [slopes(model, shares[0]), *(replica.join() for replica in others)]
+    losses = [gradients(model, shares[0]), *(replica.join() for replica in others)]
     for parameter in model.parameters():
         if parameter.grad is not None:
             parameter.grad /= len(losses)
@@ -94,7 +96,7 @@ def averaged(model: Any, slopes: Slopes, shares: Sequence[Any], others: Sequence
 def _work(
     wire: Connection,
     fresh: Callable[[], Any],
-    slopes: Slopes,
+    gradients: Gradients,
     parameters: list[Tensor],
     out: list[Tensor],
     threads: int,
@@ -106,13 +108,10 @@ def _work(
     model = fresh()
     for own, shared in zip(model.parameters(), parameters, strict=True):
         own.data = shared
-    while True:
-        try:
-            share = wire.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        loss = slopes(model, share)
-        for own, slope in zip(model.parameters(), out, strict=True):
-            slope.zero_() if own.grad is None else slope.copy_(own.grad)
-            own.grad = None
-        wire.send(loss)
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        while True:
+            loss = gradients(model, wire.recv())
+            for own, gradient in zip(model.parameters(), out, strict=True):
+                gradient.zero_() if own.grad is None else gradient.copy_(own.grad)
+                own.grad = None
+            wire.send(loss)
