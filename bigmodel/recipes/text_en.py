@@ -154,7 +154,7 @@ measures them again.
 
 ## Ten samples, unselected
 
-Temperature 0.8, top-p 0.95, 120 tokens, one seed for all.
+As the Generate tab draws unless told otherwise ({sampling}); 120 tokens, one seed for all.
 
 {samples}
 """

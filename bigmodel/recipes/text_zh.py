@@ -195,7 +195,7 @@ Bits per byte of UTF-8 (a Chinese character has three) on documents never traine
 
 ## Ten samples, unselected
 
-Temperature 0.8, top-p 0.95, 120 characters, one seed for all.
+As the Generate tab draws unless told otherwise ({sampling}); 120 characters, one seed for all.
 
 {samples}
 """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bigmodel.recipes.common import edition_table
-from bigmodel.recipes.text import tales
+from bigmodel.recipes.text import network, tales
 
 if TYPE_CHECKING:
     from bigmodel.recipes.text import Checked, Plan, Sample, Trait
@@ -28,6 +28,7 @@ def write(
         training=edition_table(notes, "read", lambda one: f"{one['tokens'] / 1e6:.1f} million tokens"),
         quality="\n".join(f"| {name} | {bits:.3f} |" for name, bits in checked.bits_per_byte),
         traits="\n".join(f"| {t.name} | {t.value:.3g} | {t.count} |" for t in traits),
+        sampling=", ".join(f"{name.replace('_', '-')} {value}" for name, value in network.sampling().items()),
         samples="\n\n".join(f"> **{s.prompt}**{_quoted(s.text.removeprefix(s.prompt))}" for s in samples),
     )
 

@@ -109,7 +109,7 @@ def _likelihood(model: Any, first: list[int], second: list[int]) -> float:
 
 
 def continuation(model: Any, tokenizer: Any, prompt: str, seed: int, most: int = 120) -> str:
-    """`most` tokens after `prompt` at temperature 0.8, top-p 0.95: for the card."""
+    """`most` tokens after `prompt`, as the Generate tab draws them unless told otherwise: for the card."""
     return continuations(model, tokenizer, prompt, seed, most, 1)[0]
 
 
@@ -121,7 +121,15 @@ def continuations(model: Any, tokenizer: Any, prompt: str, seed: int, most: int,
         ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device).repeat(copies, 1)
         room = min(most, model.config.n_positions - ids.shape[1])
         out = model.generate(
-            ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.8, top_p=0.95, top_k=0,
-            max_new_tokens=room, pad_token_id=model.config.eos_token_id,
+            ids, attention_mask=torch.ones_like(ids), do_sample=True, max_new_tokens=room,
+            pad_token_id=model.config.eos_token_id, **sampling(),
         )  # fmt: skip
     return [tokenizer.decode(row, skip_special_tokens=True) for row in out]
+
+
+def sampling() -> dict[str, float]:
+    """The settings that the Generate tab starts with, under transformers' names, which are the same."""
+    from bigmodel.generate import GenerateConfig
+
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    return {name: getattr(GenerateConfig(), name) for name in names}
