@@ -85,15 +85,14 @@ def heard(model: SpeechModel, clip: sounds.Clip, weight: float | None = None) ->
     from bigmodel.transcribe.cut import Piece
     from bigmodel.transcribe.hear import hear_ctc
 
-    wave = padded(clip.samples)
+    wave = wave_of(clip.samples)
     config = TranscribeConfig() if weight is None else TranscribeConfig(word_list=weight)
     return hear_ctc(config, Piece(wave, 0, 0, len(wave), silent=False, forced=False), model)
 
 
-def padded(samples: NDArray[np.int16]) -> sounds.Wave:
-    """A clip as floats with a little silence around it."""
-    pad = np.zeros(sounds.RATE // 5, np.float32)
-    return np.concatenate([pad, samples.astype(np.float32) / np.float32(32768), pad])
+def wave_of(samples: NDArray[np.int16]) -> sounds.Wave:
+    """A clip as floats, just as it is cut: no silence is put around it."""
+    return np.divide(samples, np.float32(32768), dtype=np.float32)
 
 
 def said(found: Sequence[Word]) -> str:
@@ -160,7 +159,7 @@ def transcripts(config: SpeechEnConfig, model: Any, extractor: Any, samples: lis
     """Greedy text of clips (int16 at 16 kHz), several at once: the quick look of a training at itself."""
     import torch
 
-    inputs = extractor([padded(s) for s in samples], sampling_rate=sounds.RATE, return_tensors="pt")
+    inputs = extractor([wave_of(s) for s in samples], sampling_rate=sounds.RATE, return_tensors="pt")
     model.eval()
     with torch.inference_mode():
         mask = inputs["attention_mask"].to(config.device)
