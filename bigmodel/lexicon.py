@@ -34,11 +34,9 @@ class Lexicon:
     ends there, or NOT_LISTED; `best[node]` is the highest log P(word) of the words that go on from there.
     """
 
-    def __init__(
-        self, words: list[str], counts: NDArray[np.int32], pairs: NDArray[np.int16], seen: NDArray[np.int32]
-    ) -> None:
+    def __init__(self, words: list[str], pairs: NDArray[np.int16], seen: NDArray[np.int32]) -> None:
         self.words = words
-        self._counts, self._pairs, self._seen = counts, pairs, seen
+        self._pairs, self._seen = pairs, seen
         # Numbers from 0 on, so that NumPy can count by them: a word after START has the place of one more word.
         before, after = pairs[:, 0].astype(int) % (len(words) + 1), pairs[:, 1].astype(int)
         kinds = np.bincount(before, minlength=len(words) + 1)
@@ -115,7 +113,6 @@ class Lexicon:
         kept = sorted(known, key=lambda row: (-row[2], row))[:most_pairs]
         return Lexicon(
             words,
-            np.array([single[word] for word in words], np.int32),
             np.array([row[:2] for row in kept], np.int16),
             np.array([row[2] for row in kept], np.int32),
         )
@@ -124,7 +121,7 @@ class Lexicon:
         """One safetensors file; the words are its metadata."""
         from safetensors.numpy import save_file
 
-        tensors = {"counts": self._counts, "pairs": self._pairs, "seen": self._seen}
+        tensors = {"pairs": self._pairs, "seen": self._seen}
         save_file(tensors, path, metadata={"words": " ".join(self.words)})
         path.chmod(0o644)  # safetensors lets only its owner read
 
@@ -135,4 +132,4 @@ class Lexicon:
 
         with safe_open(path, framework="np") as file:
             words = file.metadata()["words"].split()
-            return Lexicon(words, *(file.get_tensor(name) for name in ("counts", "pairs", "seen")))
+            return Lexicon(words, *(file.get_tensor(name) for name in ("pairs", "seen")))

@@ -40,10 +40,10 @@ class SpeechEnConfig:
     """What to train and for how long. With `steps` the seed decides every weight; else the clock has a say.
 
     `start` is the folder of a finished model of the same shape whose weights this one begins with; `average` is their
-    share in what is saved in the end. `texts` is a folder
-    of stories (as for text-en) for the word list and the synthetic voices; those speak `synthetic` lines, where such
-    programs are installed. `phonemes` is what the loss of the second task counts. Each of `replicas` further processes
-    takes a batch of its own every step, with as many threads.
+    share in what is saved in the end. `texts` is a folder of stories (as for text-en) for the word list and the
+    synthetic voices; those speak `synthetic` lines, where such programs are installed. `phonemes` is what the loss of
+    the second task counts. Each of `replicas` further processes takes a batch of its own every step, with as many
+    threads.
     """
 
     data: str = ""

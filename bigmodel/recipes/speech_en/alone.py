@@ -56,9 +56,8 @@ def _spans(clip: Clip, model: Any, extractor: Any) -> list[tuple[int, int]]:
     import torch
     from torchaudio.functional import forced_align
 
-    wave = clip.samples.astype(np.float32) / np.float32(32768)
     with torch.inference_mode():
-        logits = model(**extractor(wave, sampling_rate=RATE, return_tensors="pt")).logits
+        logits = model(**extractor(clip.wave, sampling_rate=RATE, return_tensors="pt")).logits
         targets = torch.tensor([network.encode(clip.text)], dtype=torch.int32)
         path = forced_align(logits.log_softmax(-1), targets, blank=0)[0][0].tolist()
     space, spans, open_ = 1 + network.LETTERS.index(" "), list[tuple[int, int]](), True

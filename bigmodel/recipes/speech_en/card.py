@@ -145,22 +145,22 @@ The weights are a product of all three corpora, so they go under the strictest l
 {training}
 
 Muon for the matrices inside the layers, AdamW for the rest; warm-up, plateau and linear decay to zero; mixing weights
-of two editions: Wortsman et al. 2022 (arXiv 2109.01903). Edition 4 took the half, the best of 0, 50 and 100 % on a
-part of the held-out clips; edition 5, with stronger disguises, never shipped: it heard sentences no better. Edition
-6, with `--dropout 0 --batch-seconds 36` and sentences two thirds of what it heard, took 35 % of 0, 20, 35 and 50,
-judged by half of the held-out clips of digits and sentences and all of AN4, so that the figures below lean to the
-kind side: more of the one before hears digits better and sentences worse. Edition 6 paid for its sentences with lone
-digits: edition 4 missed 21 % of those, and 54 % of the words in sentences, edition 6 24 % and 45 %. Edition 7 took 20 %
-of 0, 20 and 40, best at digits and sentences, judged in the same way; its lower four layers learnt phonemes, too
-(eSpeak NG's, with a head and a CTC loss of their own, in training only: Sanabria & Metze 2018, arXiv 1807.07104), and
-its frequencies were stretched in several places. Edition 8 was made by two processes in step (`--replicas 1`,
-`--threads 1`: twice the speech in the same time), from clips without most of the silence at their ends and often with
-none; it took 30 % of 0, 30 and 50, best at sentences, judged in the same way. The first five short epochs of a first
-edition hold only digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into
-rooms, narrow bands and noise, stretched in time and in frequency (Jaitly & Hinton 2013), and masked (SpecAugment, Park
-et al. 2019). Rows of pure noise carry no text, so that silence stays silent. Beside the human voices, eSpeak NG and
-Flite read digits, letters, commands, sentences of the corpora and of children's stories; and the digits in the
-recordings of AN4 are cut out, so that more than four people have said one alone.
+of two editions: Wortsman et al. 2022 (arXiv 2109.01903). Edition 4 took the half, the best of 0, 50 and 100 % on a part
+of the held-out clips; edition 5, with stronger disguises, never shipped: it heard sentences no better. Edition 6, with
+`--dropout 0 --batch-seconds 36` and sentences two thirds of what it heard, took 35 % of 0, 20, 35 and 50, judged by
+half of the held-out clips of digits and sentences and all of AN4, so that the figures below lean to the kind side: more
+of the one before hears digits better and sentences worse. Edition 6 paid for its sentences with lone digits: edition 4
+missed 21 % of those, and 54 % of the words in sentences, edition 6 24 % and 45 %. Edition 7 took 20 % of 0, 20 and 40,
+best at digits and sentences, judged in the same way; its lower four layers learnt phonemes, too (eSpeak NG's, with a
+head and a CTC loss of their own, in training only: Sanabria & Metze 2018, arXiv 1807.07104), and its frequencies were
+stretched in several places. Edition 8 was made by two processes in step (`--replicas 1`, `--threads 1`: 1.5 to 1.9
+times the speech in the same time), from clips without most of the silence at their ends and often with none; it took 30
+% of 0, 30 and 50, best at sentences, judged in the same way. The first five short epochs of a first edition hold only
+digits, then short clips; afterwards clips are joined with pauses, played faster and slower, put into rooms, narrow
+bands and noise, stretched in time and in frequency (Jaitly & Hinton 2013), and masked (SpecAugment, Park et al. 2019).
+Rows of pure noise carry no text, so that silence stays silent. Beside the human voices, eSpeak NG and Flite read
+digits, letters, commands, sentences of the corpora and of children's stories; and the digits in the recordings of AN4
+are cut out, so that more than four people have said one alone.
 
 ## The word list
 

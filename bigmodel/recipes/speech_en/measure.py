@@ -80,19 +80,13 @@ def opened(config: SpeechEnConfig) -> SpeechModel:
 
 
 def heard(model: SpeechModel, clip: sounds.Clip, weight: float | None = None) -> tuple[Word, ...]:
-    """The words in a clip, by the app's own ears; `weight` of the word list, None for the app's own."""
+    """The words in a clip, as it is cut, by the app's own ears; `weight` of the word list, None for the app's own."""
     from bigmodel.transcribe import TranscribeConfig
     from bigmodel.transcribe.cut import Piece
     from bigmodel.transcribe.hear import hear_ctc
 
-    wave = wave_of(clip.samples)
     config = TranscribeConfig() if weight is None else TranscribeConfig(word_list=weight)
-    return hear_ctc(config, Piece(wave, 0, 0, len(wave), silent=False, forced=False), model)
-
-
-def wave_of(samples: NDArray[np.int16]) -> sounds.Wave:
-    """A clip as floats, just as it is cut: no silence is put around it."""
-    return np.divide(samples, np.float32(32768), dtype=np.float32)
+    return hear_ctc(config, Piece(clip.wave, 0, 0, len(clip.samples), silent=False, forced=False), model)
 
 
 def said(found: Sequence[Word]) -> str:
@@ -155,11 +149,11 @@ def _table(told: NDArray[Any], truth: NDArray[Any]) -> tuple[tuple[float, float,
     return tuple(rows)
 
 
-def transcripts(config: SpeechEnConfig, model: Any, extractor: Any, samples: list[Any]) -> list[str]:
-    """Greedy text of clips (int16 at 16 kHz), several at once: the quick look of a training at itself."""
+def transcripts(config: SpeechEnConfig, model: Any, extractor: Any, clips: list[sounds.Clip]) -> list[str]:
+    """Greedy text of clips, several at once: the quick look of a training at itself."""
     import torch
 
-    inputs = extractor([wave_of(s) for s in samples], sampling_rate=sounds.RATE, return_tensors="pt")
+    inputs = extractor([clip.wave for clip in clips], sampling_rate=sounds.RATE, return_tensors="pt")
     model.eval()
     with torch.inference_mode():
         mask = inputs["attention_mask"].to(config.device)
@@ -176,7 +170,7 @@ def look(
     some = _some(clips)
     heard: list[str] = []
     for batch in sounds.batched(some):
-        heard += transcripts(config, model, extractor, [clip.samples for clip in batch])
+        heard += transcripts(config, model, extractor, batch)
         yield Listened(len(heard), len(some))
     yield Checked(step, score(some, heard), seconds)
 

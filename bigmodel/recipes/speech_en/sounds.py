@@ -47,6 +47,11 @@ class Clip:
         """Length of the recording."""
         return len(self.samples) / RATE
 
+    @property
+    def wave(self) -> Wave:
+        """The samples as floats, (n,) from -1 to 1."""
+        return np.divide(self.samples, np.float32(32768), dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class Item:
@@ -210,7 +215,7 @@ def make(item: Item, clips: list[Clip], rng: np.random.Generator, easy: bool = F
     for number, index in enumerate(item.clips):
         if number:
             parts.append(_quiet(0.05 + rng.exponential(0.25)))
-        clip: Wave = np.divide(clips[index].samples, np.float32(32768), dtype=np.float32)
+        clip = clips[index].wave
         if speed != (1, 1):
             clip = resampled(clip, *speed)
         parts.append(clip * np.float32(10 ** (rng.uniform(-4, 4) / 20)))
