@@ -24,11 +24,11 @@ __all__ = ["TextZhConfig", "cook", "evaluate"]
 # Verse is what a small model can do. It is read with its title and poet, and without: a bare line is a beginning too.
 # The novels are centuries old: the plain Chinese of today is told by rule.
 SOURCES = (
-    Source("verse", 0.20),
-    Source("verse", 0.24, skip=2, name="verse, bare lines"),
-    Source("prose", 0.20),
+    Source("verse", 0.18),
+    Source("verse", 0.26, skip=2, name="verse, bare lines"),
+    Source("prose", 0.14),
     Source("zh", 0.08, told=True, name="tales"),
-    Source("zh/plain", 0.28, told=True, late=1.2, name="plain tales"),
+    Source("zh/plain", 0.34, told=True, late=1.2, name="plain tales"),
 )
 PROMPTS = (
     "春风",
@@ -210,3 +210,4 @@ class TextZhConfig(TextConfig):
     out: str = "bigmodel/pretrained/text-zh"
     checkpoints: str = ".checkpoints/text-zh"
     vocabulary: int = bounded(5000, 300, 65_000)
+    layers: int = bounded(12, 1, 48)
