@@ -20,10 +20,10 @@ from bigmodel.recipes import speech_en
 from bigmodel.recipes.speech_en import (
     Batches,
     SpeechEnConfig,
-    alone,
     measure,
     network,
     phonemes,
+    pieces,
     replicas,
     scores,
     sounds,
@@ -210,11 +210,12 @@ def test_everything_is_heard_in_an_epoch_and_noise_says_nothing(data: Path) -> N
         assert own.sum() == round(sounds.WEIGHTS[corpus] * len(own))
         assert own.max() - own.min() <= 1
     empty = next(item for item in items if not item.clips)
-    wave, text = sounds.make(empty, clips, rng)
+    wave, text = sounds.make([], empty.seconds, rng)
     assert text == ""
     assert np.abs(wave).max() > 0
     joined = next(item for item in items if len(item.clips) > 1)
-    assert sounds.make(joined, clips, rng)[1].split() == " ".join(clips[i].text for i in joined.clips).split()
+    said = [clips[i] for i in joined.clips]
+    assert sounds.make(said, joined.seconds, rng)[1].split() == " ".join(clip.text for clip in said).split()
 
 
 def test_letters_go_to_ids_and_back() -> None:
@@ -281,9 +282,11 @@ def test_the_word_list_learns_from_clips_commands_and_stories(tmp_path: Path) ->
     clips = [sounds.Clip("speechocean762", "s", "tina likes tea", np.zeros(1, np.int16))]
     lexicon = words.word_list(clips, told, seed=1)
     assert {"tina", "dragon", "rubout", "seven"} <= set(lexicon.words)
-    assert words.to_read(clips, told, seed=1) == ["tina likes tea", "the little dragon said"] or words.to_read(
-        clips, told, seed=1
-    ) == ["tina likes tea", "come with me"]
+    many = ["this is a line", "here is one more", "and one is here", "that was the last"]
+    aloud = words.to_read(clips, [*told, *many], seed=1)
+    assert aloud[0] == "tina likes tea"
+    assert len(aloud) == 4
+    assert len(set(aloud) & {*told, *many}) == 3  # three of other texts for one of the clips
 
 
 def test_intervals_hold_the_rate() -> None:
@@ -379,7 +382,10 @@ def test_digits_are_cut_where_they_stand() -> None:
 
     samples, _ = soundfile.read(SHIPPED / "example.flac", dtype="int16")
     clip = sounds.Clip("an4", "voice", measure.EXAMPLE, samples)
-    cut = [found for found in alone.digits([clip], str(SHIPPED)) if found]
+    (whole,) = pieces.cut([clip], str(SHIPPED))
+    assert whole.cuts == tuple(sorted(whole.cuts))
+    assert len(whole.cuts) == len(clip.text.split()) + 1
+    cut = list(pieces.digits(whole))
     assert [(found.corpus, found.speaker, found.text) for found in cut] == [
         ("an4 digits", "voice", word) for word in ("four", "six", "one", "two")
     ]
@@ -388,6 +394,32 @@ def test_digits_are_cut_where_they_stand() -> None:
     places = [bytes(samples.tobytes()).find(found.samples.tobytes()) for found in cut]
     assert places == sorted(places)
     assert -1 not in places
+
+
+def test_a_clip_is_told_anew_from_pieces() -> None:
+    """As many words or a few more, each with the sound that it had, of the same speaker; the same for the same seed."""
+    mates = [
+        sounds.Clip(
+            "speechocean762", "s", "a b c", np.repeat([100, 200, 300], 800).astype(np.int16), (0, 800, 1600, 2400)
+        ),
+        sounds.Clip("speechocean762", "s", "d e", np.repeat([400, 500], 800).astype(np.int16), (0, 800, 1600)),
+    ]
+    told = [pieces.retold(mates[0], mates, np.random.default_rng(seed)) for seed in range(40)]
+    loud = dict(zip("abcde", (100, 200, 300, 400, 500), strict=True))
+    for clip in told:
+        assert 3 <= len(clip.text.split()) < 3 + pieces.PIECE
+        assert [int(clip.samples[800 * i + 400]) for i in range(len(clip.samples) // 800)] == [
+            loud[word] for word in clip.text.split()
+        ]
+    assert len({clip.text for clip in told}) > 10
+    assert told[0].text == pieces.retold(mates[0], mates, np.random.default_rng(0)).text
+
+
+def test_an_accent_changes_sounds_and_keeps_the_rest() -> None:
+    """What a tongue lacks becomes its neighbour, now and then; other phonemes stay."""
+    heard = {voices.accented("D@ T'IN", np.random.default_rng(seed)) for seed in range(40)}
+    assert {"D@ T'IN", "d@ T'IN"} <= heard
+    assert all(line.endswith(("'IN", "'In")) for line in heard)
 
 
 def test_a_stretch_of_one_changes_nothing_and_another_moves_time_and_pitch() -> None:

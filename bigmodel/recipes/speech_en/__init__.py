@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bigmodel.config import bounded, check, chosen
-from bigmodel.recipes.speech_en import alone, network, phonemes, replicas, sounds, voices, words
+from bigmodel.recipes.speech_en import network, phonemes, pieces, replicas, sounds, voices, words
 from bigmodel.recipes.speech_en.events import Calibrated, Checked, Event, Listened, Reading, Sample, Saved, Step
 from bigmodel.recipes.speech_en.measure import evaluate, look
 
@@ -32,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
+RETOLD = 0.5  # of the clips whose words are known one by one
 ACCENT = 6  # places in the frequencies that are stretched each in its own way
 
 
@@ -41,9 +42,9 @@ class SpeechEnConfig:
 
     `start` is the folder of a finished model of the same shape whose weights this one begins with; `average` is their
     share in what is saved in the end. `texts` is a folder of stories (as for text-en) for the word list and the
-    synthetic voices; those speak `synthetic` lines, where such programs are installed. `phonemes` is what the loss of
-    the second task counts. Each of `replicas` further processes takes a batch of its own every step, with as many
-    threads.
+    synthetic voices; those speak `synthetic` lines, where such programs are installed. `decay` is the share of the
+    budget in which the rate falls, `phonemes` what the loss of the second task counts. Each of `replicas` further
+    processes takes a batch of its own every step, with as many threads.
     """
 
     data: str = ""
@@ -66,6 +67,7 @@ class SpeechEnConfig:
     dropout: float = bounded(0.1, 0.0, 0.9)
     batch_seconds: float = bounded(24.0, 1.0, 10_000.0)
     rate: float = bounded(2e-3, 1e-6, 1.0, log=True)
+    decay: float = bounded(0.5, 0.01, 1.0)
     phonemes: float = bounded(0.3, 0.0, 10.0)
 
     def __post_init__(self) -> None:
@@ -98,7 +100,7 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     try:
         with replicas.replicas(config.replicas, model, fresh, gradients, config.threads) as others:
             while (done := common.progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
-                factor = common.warm_hold_decay(done, warm=0.03, decay=0.5)
+                factor = common.warm_hold_decay(done, warm=0.03, decay=config.decay)
                 shares = batches.of_step(step)
                 loss = train_step(config, model, optimizers, gradients, shares, others, config.rate * factor)
                 step, heard = step + 1, heard + sum(share.seconds for share in shares)
@@ -129,10 +131,12 @@ def _clips(config: SpeechEnConfig) -> Generator[Reading, None, tuple[list[sounds
         known.append(clip)
         if len(known) % 200 == 0:
             yield Reading(len(known), sum(c.seconds for c in known) / 3600)
-    for number, digit in enumerate(alone.digits([*known], config.start) if config.start else ()):
-        known += [digit] if digit else []
-        if number % 100 == 0:
-            yield Reading(len(known), sum(c.seconds for c in known) / 3600)
+    if config.start:
+        whole, known = known, []
+        for number, clip in enumerate(pieces.cut(whole, config.start)):
+            known += [clip, *pieces.digits(clip)]
+            if number % 100 == 0:
+                yield Reading(len(known), sum(c.seconds for c in known) / 3600)
     return known, unknown
 
 
@@ -161,6 +165,10 @@ class Batches:
         self._epoch, self._first = -1, 0
         self._easy = () if config.start else sounds.EASY  # who begins with a finished model has learnt the easy part
         self._plan: list[list[sounds.Item]] = []
+        self._mates: dict[str, list[sounds.Clip]] = {}
+        for clip in clips:
+            if clip.cuts:
+                self._mates.setdefault(clip.speaker, []).append(clip)
 
     def of_step(self, step: int) -> list[Batch]:
         """One for each process; steps are asked for in rising order."""
@@ -176,10 +184,16 @@ class Batches:
             longest = dict(enumerate(self._easy)).get(self._epoch, 0)
             self._plan = sounds.plan(self._clips, rng, self._config.batch_seconds, longest)
         rng, easy = np.random.default_rng((self._config.seed, 1, number)), self._epoch < len(self._easy)
-        made = [sounds.make(item, self._clips, rng, easy) for item in self._plan[number - self._first]]
+        items = self._plan[number - self._first]
+        made = [sounds.make([self._told(i, rng) for i in item.clips], item.seconds, rng, easy) for item in items]
         texts = [text for _, text in made]
         said = [[i for word in text.split() for i in self._said[word]] for text in texts if self._said]
         return Batch(number, [wave for wave, _ in made], texts, said, easy)
+
+    def _told(self, index: int, rng: np.random.Generator) -> sounds.Clip:
+        """The clip, or a new one from pieces of all that its speaker says."""
+        clip = self._clips[index]
+        return pieces.retold(clip, self._mates[clip.speaker], rng) if clip.cuts and rng.random() < RETOLD else clip
 
 
 def _model(config: SpeechEnConfig, kinds: int) -> Any:
@@ -297,11 +311,11 @@ def masked(features: torch.Tensor, mask: torch.Tensor, rng: np.random.Generator)
     """SpecAugment on normalised features (rows, frames, bins): two bands and a few moments are set to the mean, 0."""
     for row, length in zip(features, mask.sum(-1).tolist(), strict=True):
         for _ in range(2):
-            width = int(rng.integers(0, 10))
+            width = int(rng.integers(0, 14))
             low = int(rng.integers(0, features.shape[2] - width + 1))
             row[:, low : low + width] = 0
         for _ in range(1 + int(length) // 100):
-            width = int(rng.integers(0, min(9, 2 + int(length) // 12)))
+            width = int(rng.integers(0, min(16, 2 + int(length) // 12)))
             first = int(rng.integers(0, max(1, int(length) - width)))
             row[first : first + width] = 0
     return features

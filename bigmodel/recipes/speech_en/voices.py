@@ -22,6 +22,10 @@ def _list(words: str) -> tuple[str, ...]:
 
 FLITE = ("awb", "kal16", "rms", "slt")
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gbclan", "en-us")
+# Voices of other languages that speak English from phonemes and are understood.
+FOREIGN = _list("bs cy da de fr-fr hi it kn mk nb nl pt ru si sq sv ta te tr uk")
+# What is heard instead of sounds that many languages do not have, in eSpeak's letters.
+SWAPS = (("T", "s"), ("T", "t"), ("D", "d"), ("D", "z"), ("v", "w"), ("w", "v"), ("N", "n"), ("z", "s"))
 VARIANTS = _list(
     "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Andy Annie Alicia Michael Mike aunty belinda benjamin caleb "
     "david ed edward grandpa iven john linda max norbert paul quincy rob shelby steph travis victor zac"
@@ -39,11 +43,11 @@ COMMANDS = _list("enter rubout erase help go start stop repeat yes no")
 
 def speak(lines: int, sentences: Sequence[str], seed: int) -> Iterator[Clip]:
     """`lines` clips, each by a voice, rate and pitch drawn from the seed; none where no program is installed.
-    A third are sentences, drawn from `sentences`; the rest is made up here."""
+    Six of ten are sentences, drawn from `sentences`; the rest is made up here."""
     rng = np.random.default_rng((seed, 7))
     programs = [name for name in ("espeak-ng", "flite") if shutil.which(name)]
     for _ in range(lines if programs else 0):
-        text = str(rng.choice(sentences)) if rng.random() < 0.35 and len(sentences) else made_up(rng)
+        text = str(rng.choice(sentences)) if rng.random() < 0.6 and len(sentences) else made_up(rng)
         program = "flite" if "flite" in programs and rng.random() < 0.4 else programs[0]
         speaker, samples = (_flite if program == "flite" else _espeak)(text, rng)
         if RATE // 5 < len(samples) < 12 * RATE:
@@ -80,10 +84,25 @@ def sounded(text: str) -> str:
 
 
 def _espeak(text: str, rng: np.random.Generator) -> tuple[str, NDArray[np.int16]]:
-    voice = f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}"
+    """By an English voice, or by one of another language with what it may make of English."""
+    foreign = rng.random() < 0.5
+    voice = f"{rng.choice(FOREIGN if foreign else ACCENTS)}+{rng.choice(VARIANTS)}"
     rate, pitch = int(rng.integers(110, 200)), int(rng.integers(25, 75))
-    command = ["espeak-ng", "-v", voice, "-s", str(rate), "-p", str(pitch), "--stdout", sounded(text)]
+    said = sounded(text)
+    if foreign:
+        command = ["espeak-ng", "-v", "en-us", "-q", "-x", said]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        said = f"[[{accented(' '.join(lines), rng)}]]"
+    command = ["espeak-ng", "-v", voice, "-s", str(rate), "-p", str(pitch), "--stdout", said]
     return f"espeak {voice}", _samples(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def accented(said: str, rng: np.random.Generator) -> str:
+    """Phonemes of American English as other tongues say them: some swapped for their neighbours."""
+    for ours, theirs in SWAPS:
+        if rng.random() < 0.25:
+            said = said.replace(ours, theirs)
+    return said.replace("V", "a")  # a vowel that few have
 
 
 def _flite(text: str, rng: np.random.Generator) -> tuple[str, NDArray[np.int16]]:

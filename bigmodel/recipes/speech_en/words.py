@@ -36,10 +36,11 @@ def _sentences(path: Path) -> Iterator[str]:
 
 
 def to_read(clips: Iterable[Clip], told: list[str], seed: int) -> list[str]:
-    """What synthetic voices may read: the sentences of the clips, and as many of the stories."""
+    """What synthetic voices may read: the sentences of the clips, and three times as many of the stories, so that
+    spelling is learnt, not sentences by heart."""
     own = sorted({clip.text for clip in clips if clip.corpus == "speechocean762"})
-    short = [line for line in told if SHORTEST <= line.count(" ") + 1 <= 2 * SHORTEST]
-    drawn = np.random.default_rng((seed, 8)).permutation(len(short))[: len(own)]
+    short = [line for line in told if SHORTEST <= line.count(" ") + 1 <= 3 * SHORTEST]
+    drawn = np.random.default_rng((seed, 8)).permutation(len(short))[: 3 * len(own)]
     return own + [short[i] for i in drawn]
 
 
