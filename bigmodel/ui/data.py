@@ -16,7 +16,7 @@ from bigmodel.ui import doctor
 from bigmodel.ui.drawing import LINKED, drawing
 from bigmodel.ui.heavy import alone
 from bigmodel.ui.models import opening_line, title
-from bigmodel.ui.widgets import Form, Page
+from bigmodel.ui.widgets import QUIET, Form, Page
 from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ FILES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
 _SETTINGS = ("rows", "noise", "test_share", "valid_share", "seed", "distinct")
 _MEANT = {"rows": MADE, "noise": MADE[1:], "distinct": (TABLE, *SENTENCES), "terms": (TABLE, *SENTENCES)}
 """The settings that mean something for some data only; the article's problem is made without noise."""
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -160,19 +159,19 @@ class DataForm:
             return [gr.update(visible=shown) for shown in (source == TABLE, source == DRAWN, source != TABLE, *meant)]
 
         turned = [self.own, self.board, self.look, *(self.form.widgets[name] for name in _MEANT)]
-        self.source.change(own, [self.source], turned, queue=False, **_QUIET)
-        self.source.change(_has_words, [self.source], [self.words], queue=False, **_QUIET)
+        self.source.change(own, [self.source], turned, queue=False, **QUIET)
+        self.source.change(_has_words, [self.source], [self.words], queue=False, **QUIET)
         # In the queue: outside it Gradio shows no toast.
         own_table = [self.file, self.target, self.leave_out, language, *self.form.inputs]
-        self.file.change(self._uploaded, own_table, [self.target, self.leave_out, self.report], **_QUIET)
-        self.target.input(self._aimed, own_table, [self.leave_out, self.report], **_QUIET)
+        self.file.change(self._uploaded, own_table, [self.target, self.leave_out, self.report], **QUIET)
+        self.target.input(self._aimed, own_table, [self.leave_out, self.report], **QUIET)
         built_in = [self.source, language, *self.form.inputs]
-        self.look.expand(self._previewed, built_in, self.preview, **_QUIET)
+        self.look.expand(self._previewed, built_in, self.preview, **QUIET)
         for widget in (self.source, self.form.widgets["rows"], self.form.widgets["noise"], self.form.widgets["seed"]):
-            widget.change(self._previewed, built_in, self.preview, trigger_mode="always_last", **_QUIET)
-        self.drawing.release(self._previewed, built_in, self.preview, trigger_mode="always_last", **_QUIET)
-        language.change(self._aimed, own_table, [self.leave_out, self.report], **_QUIET)
-        language.change(self._previewed, built_in, self.preview, **_QUIET)
+            widget.change(self._previewed, built_in, self.preview, trigger_mode="always_last", **QUIET)
+        self.drawing.release(self._previewed, built_in, self.preview, trigger_mode="always_last", **QUIET)
+        language.change(self._aimed, own_table, [self.leave_out, self.report], **QUIET)
+        language.change(self._previewed, built_in, self.preview, **QUIET)
 
     def _uploaded(
         self, file: str | None, target: str | None, leave_out: list[str] | None, language: str, *settings: Any

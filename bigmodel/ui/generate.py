@@ -17,7 +17,7 @@ from bigmodel.runs import Shelf, Snapshot
 from bigmodel.ui.live import Controls, Live, Start
 from bigmodel.ui.models import ModelMenu, opening_line
 from bigmodel.ui.prose import prose
-from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
+from bigmodel.ui.widgets import QUIET, Form, Page, number_cards, status_bar
 from bigmodel.ui.words import say
 
 SAMPLING = ("top_k", "top_p", "min_p", "repetition_penalty")
@@ -70,16 +70,7 @@ def build(page: Page, live: Live) -> None:
     form = Form(page, GenerateConfig)
     with gr.Row(elem_classes="desk"):
         with gr.Column(scale=1, min_width=320, elem_classes="controls"):
-            prompt = gr.Textbox(
-                "I love",
-                lines=3,
-                max_lines=8,
-                max_length=LONGEST_PROMPT,
-                interactive=True,
-                elem_id="generate-prompt",
-                elem_classes="first",
-            )
-            page.words(prompt, label="generate.prompt.label", info="generate.prompt.info")
+            prompt = _prompt(page)
             with gr.Row(elem_classes="actions first"):
                 start = page.button("generate.start", variant="primary", elem_id="generate-start")
                 stop = page.button("live.stop", variant="stop", interactive=False, elem_id="generate-stop")
@@ -100,16 +91,7 @@ def build(page: Page, live: Live) -> None:
             cards = number_cards(elem_id="generate-cards")
 
     def prepare(language: str, asked: str, model: str, *values: Any) -> Start:
-        config = form.read(values)
-        if len(asked) > LONGEST_PROMPT:
-            raise ConfigError((BigModelError("generate.prompt", length=len(asked), most=LONGEST_PROMPT),))
-
-        def job(shelf: Shelf) -> Iterator[Any]:
-            yield Asked(next(_numbers), asked, model)
-            yield from ready(model, "text")
-            yield from generate(config, asked, load_text(model))
-
-        return Start(job)
+        return writing(form.read(values), asked, model)
 
     live.connect(
         "generate",
@@ -123,14 +105,40 @@ def build(page: Page, live: Live) -> None:
     )
 
 
+def _prompt(page: Page) -> gr.Textbox:
+    box = gr.Textbox(
+        "I love",
+        lines=3,
+        max_lines=8,
+        max_length=LONGEST_PROMPT,
+        interactive=True,
+        elem_id="generate-prompt",
+        elem_classes="first",
+    )
+    page.words(box, label="generate.prompt.label", info="generate.prompt.info")
+    return box
+
+
 def _choose_by_language(prompt: gr.Textbox, menu: ModelMenu, examples: dict[gr.Button, str]) -> None:
     """Let the examples and the prompt change between the shipped models, unless a hand has chosen."""
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     for button, model in examples.items():
         outputs = [prompt, menu.menu, menu.chosen, menu.own]
-        button.click(None, [button, menu.menu], outputs, js=TRY % model, **quiet)
+        button.click(None, [button, menu.menu], outputs, js=TRY % model, **QUIET)
     asked, chosen = [prompt, menu.menu, menu.own], [menu.menu, menu.chosen]
-    prompt.change(None, asked, chosen, js=FOLLOW, **quiet)
+    prompt.change(None, asked, chosen, js=FOLLOW, **QUIET)
+
+
+def writing(config: GenerateConfig, asked: str, model: str) -> Start:
+    """A run that opens the model and lets it go on from `asked`. Raises ConfigError where that is too long."""
+    if len(asked) > LONGEST_PROMPT:
+        raise ConfigError((BigModelError("generate.prompt", length=len(asked), most=LONGEST_PROMPT),))
+
+    def job(shelf: Shelf) -> Iterator[Any]:
+        yield Asked(next(_numbers), asked, model)
+        yield from ready(model, "text")
+        yield from generate(config, asked, load_text(model))
+
+    return Start(job)
 
 
 def view(snapshot: Snapshot | None, language: str) -> Sequence[Any]:

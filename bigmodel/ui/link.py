@@ -19,7 +19,7 @@ import gradio as gr
 from bigmodel.datasets import DRAWN
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.ui.data import TABLE
-from bigmodel.ui.widgets import Page
+from bigmodel.ui.widgets import QUIET, Page
 from bigmodel.ui.words import say, word
 
 LONGEST = 8000
@@ -92,10 +92,9 @@ class Share:
                 skipped: dict[str, Any] = gr.skip()
                 return skipped
 
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         inputs = [widget for part in parts for widget in part.inputs]
-        self.button.click(copy, [self.page.language, *inputs], [self.line], **quiet)
-        start.click(address, inputs, [self.line], queue=False, **quiet)
+        self.button.click(copy, [self.page.language, *inputs], [self.line], **QUIET)
+        start.click(address, inputs, [self.line], queue=False, **QUIET)
 
 
 def link_button(page: Page, tab: str) -> Share:
@@ -151,8 +150,7 @@ def connect(opened: Any, page: Page) -> None:
         [page.link, page.language],
         outputs,
         js="(link, language) => [location.search, language]",
-        show_progress="hidden",
-        api_visibility="private",
+        **QUIET,
     )
 
 

@@ -19,7 +19,7 @@ import gradio as gr
 from bigmodel.errors import BigModelError
 from bigmodel.runs import Conclusion, Job, Recipe, Run, Runs, Snapshot
 from bigmodel.ui.heavy import with_torch
-from bigmodel.ui.widgets import Page
+from bigmodel.ui.widgets import QUIET, Page
 from bigmodel.ui.wire import folded
 from bigmodel.ui.words import say, word
 
@@ -27,6 +27,9 @@ View = Callable[[Snapshot | None, str], Sequence[Any]]
 
 GLANCE = 0.03
 """Seconds between two looks at whether a run has changed its state."""
+
+FOLLOWED: dict[str, Any] = {**QUIET, "concurrency_limit": None, "trigger_mode": "multiple"}
+"""A run is followed for as long as it takes, by every page."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,6 @@ class Live:
     ) -> None:
         """Wire a tab: `prepare(language, *values)` makes the job, `view` draws its snapshots into `outputs`, `status`
         gives the status line its text and progress. The start button starts it, or another `trigger`."""
-        page = self.page
         everything = controls.outputs + outputs
 
         def head(snapshot: Snapshot | None, language: str) -> list[Any]:
@@ -105,16 +107,8 @@ class Live:
                 async for drawn in frames:
                     yield drawn
 
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": True}
         trigger = trigger or controls.start.click  # type: ignore[union-attr]
-        trigger(
-            begin,
-            [page.visitor, page.language, *inputs],
-            everything,
-            concurrency_limit=None,
-            trigger_mode="multiple",
-            **quiet,
-        )
+        trigger(begin, [self.page.visitor, self.page.language, *inputs], everything, **FOLLOWED)
         self._tabs[kind] = follow, everything
         self._chain(kind)
         if controls.stop is not None:
@@ -129,7 +123,7 @@ class Live:
                 act(run)
 
         # Outside the queue: Stop must not wait behind what it stops.
-        button.click(press, [self.page.visitor], None, queue=False, show_progress="hidden", api_visibility="private")
+        button.click(press, [self.page.visitor], None, queue=False, **QUIET)
 
     def attach(self, event: Any, *kinds: str) -> None:
         """After `event` (the page's load, a switch of language) follow what runs the visitor has: of all `kinds`, also
@@ -142,15 +136,7 @@ class Live:
     def _chain(self, kind: str) -> None:
         follow, everything = self._tabs[kind]
         for event in self._awaited.pop(kind, []):
-            event.then(
-                follow,
-                [self.page.visitor, self.page.language],
-                everything,
-                show_progress="hidden",
-                api_visibility="private",
-                concurrency_limit=None,
-                trigger_mode="multiple",
-            )
+            event.then(follow, [self.page.visitor, self.page.language], everything, **FOLLOWED)
 
     async def _follow(
         self, kind: str, visitor: str, language: str, request: gr.Request, head: View, view: View, every: float
@@ -231,7 +217,7 @@ def pace_choice(page: Page, live: Live, kind: str) -> gr.Radio:
         if run is not None:
             run.set_rate(PACES.get(speed, 0.0))
 
-    pace.change(set_pace, [page.visitor, pace], None, queue=False, show_progress="hidden", api_visibility="private")
+    pace.change(set_pace, [page.visitor, pace], None, queue=False, **QUIET)
     return pace
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from bigmodel.ui import link
 from bigmodel.ui.live import Live
-from bigmodel.ui.widgets import Page
+from bigmodel.ui.widgets import QUIET, Page
 from bigmodel.ui.words import LANGUAGES, prefer
 
 # sessionStorage lives as long as the browser tab: a reload is the same visitor, another window is another one. After
@@ -51,7 +51,7 @@ def build(page: Page) -> gr.Button:
 
 def connect(blocks: gr.Blocks, switcher: gr.Button, page: Page, live: Live) -> None:
     """A page opens in its browser's language and follows what runs; the button switches every word."""
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    quiet: dict[str, Any] = {**QUIET, "queue": False}
 
     def hello(visitor: str, wish: str, request: gr.Request) -> list[Any]:
         language = wish if wish in LANGUAGES else prefer(request.headers.get("accept-language"))

@@ -15,7 +15,7 @@ import gradio as gr
 from bigmodel.checkpoints import Fetched, ModelInfo, Opening, catalogue, ready
 from bigmodel.runs import Shelf, Snapshot
 from bigmodel.ui.live import Controls, Live, Start
-from bigmodel.ui.widgets import Page, status_bar
+from bigmodel.ui.widgets import QUIET, Page, status_bar
 from bigmodel.ui.words import say
 
 
@@ -41,8 +41,7 @@ class ModelMenu:
         page.says(self.menu, lambda language: {"choices": [(title(m, language), m.name) for m in catalogue(task)]})
         self.chosen = gr.Textbox(default, visible="hidden")
         self.own = gr.Textbox("", visible="hidden")
-        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        self.menu.input(None, [self.menu], [self.own], js="name => name", **hidden)
+        self.menu.input(None, [self.menu], [self.own], js="name => name", **QUIET)
         status = status_bar(elem_id=f"{prefix}-model-status")
         live.connect(
             f"{prefix}.model",
@@ -55,7 +54,7 @@ class ModelMenu:
             trigger=self.menu.input,
         )
         # Who looks at the tab will soon press its button: the libraries take seconds to load, the first time.
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        quiet: dict[str, Any] = {**QUIET, "queue": False}
         page.here.select(lambda: open_ahead(default, task), None, None, **quiet)
 
     def _prepare(self, language: str, name: str, before: str) -> Start:

@@ -19,7 +19,7 @@ from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.live import Controls, Live, Start
 from bigmodel.ui.models import ModelMenu, opening_line
 from bigmodel.ui.transcript import transcript
-from bigmodel.ui.widgets import Form, Page, number_cards, status_bar
+from bigmodel.ui.widgets import QUIET, Form, Page, number_cards, status_bar
 from bigmodel.ui.words import chart_words, say
 
 EXAMPLE = Path(__file__).parents[1] / "pretrained" / "speech-en" / "example.flac"
@@ -74,7 +74,7 @@ def build(page: Page, live: Live) -> None:
 
     # Wherever the app was started from: the server hands out files of its working directory only, and this one.
     gr.set_static_paths([EXAMPLE])
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    quiet: dict[str, Any] = {**QUIET, "queue": False}
     example.click(lambda: str(EXAMPLE), None, [sound], **quiet)
     text.select(seek, None, [sound], **quiet)
     live.connect(

@@ -18,6 +18,9 @@ from bigmodel.config import Limits, feature, limits_of
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.ui.words import dictionary, say
 
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""How every event of the page is wired: without a spinner over what it fills, and no part of the HTTP API."""
+
 
 class Page:
     """The words on the page. `language` and `visitor` are hidden inputs that every handler can take."""

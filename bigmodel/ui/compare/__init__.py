@@ -28,7 +28,7 @@ from bigmodel.ui.data import DataForm, Source, loading, loading_line
 from bigmodel.ui.link import link_button
 from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_buttons
 from bigmodel.ui.train import NETWORK, SCHEDULE, TRAINING, Desk
-from bigmodel.ui.widgets import Form, Page, status_bar
+from bigmodel.ui.widgets import QUIET, Form, Page, status_bar
 from bigmodel.ui.words import say
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _rates(form: Form) -> None:
     def turn(chosen: str) -> list[Any]:
         return [gr.update(visible=chosen != "range"), gr.update(visible=chosen == "range")]
 
-    way.change(turn, [way], [as_list, as_range], queue=False, show_progress="hidden", api_visibility="private")
+    way.change(turn, [way], [as_list, as_range], queue=False, **QUIET)
 
 
 def view(snapshot: Snapshot | None, language: str) -> list[Any]:

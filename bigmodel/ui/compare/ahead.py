@@ -12,7 +12,7 @@ import gradio as gr
 from bigmodel.errors import BigModelError
 from bigmodel.ui.data import DataForm, Source, load
 from bigmodel.ui.heavy import alone
-from bigmodel.ui.widgets import Form, Page
+from bigmodel.ui.widgets import QUIET, Form, Page
 from bigmodel.ui.words import say, word
 
 LARGE = 5_000_000
@@ -46,7 +46,7 @@ class Cost:
         names = ("release", "upload", "input", "select")
         touched = [getattr(widget, name) for widget in widgets for name in [_first(widget, names)] if name]
         inputs = [self.page.language, *widgets]
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+        quiet: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
         gr.on(touched, told, inputs, [self.line], **quiet)
 
 

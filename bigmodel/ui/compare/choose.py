@@ -13,6 +13,7 @@ import gradio as gr
 
 from bigmodel.compare import Chosen
 from bigmodel.ui.compare.seen import Seen, see
+from bigmodel.ui.widgets import QUIET
 
 if TYPE_CHECKING:
     from bigmodel.ui.live import Live
@@ -34,9 +35,7 @@ def chooses(page: Page, live: Live, component: Any, pointed: Pointed) -> None:
         if trial is not None:
             run.tell(Chosen(None if trial == seen.chosen else trial))
 
-    asked = component.select(
-        press, [page.visitor], None, show_progress="hidden", api_visibility="private", concurrency_limit=None
-    )
+    asked = component.select(press, [page.visitor], None, **QUIET, concurrency_limit=None)
     live.attach(asked, "compare")
 
 

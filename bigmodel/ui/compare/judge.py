@@ -15,7 +15,7 @@ from bigmodel.ui.compare.choose import chooses, on_point
 from bigmodel.ui.compare.seen import Seen, named, rate, see
 from bigmodel.ui.compare.steer import orders
 from bigmodel.ui.compare.table import headers, knob
-from bigmodel.ui.widgets import number_cards
+from bigmodel.ui.widgets import QUIET, number_cards
 from bigmodel.ui.words import chart_words, say
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
         config = as_training(run.shelf["config"], seen.trials[place].entry)
         return [*run.shelf["choice"], *track.train.form.show(config), gr.update(selected="train")]
 
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {**QUIET, "queue": False}
     hand_over.click(hand, [page.visitor], [*track.train.inputs, track.tabs], **quiet)
     return [cards, edge, warning, hand_over, axis]
 

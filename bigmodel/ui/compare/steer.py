@@ -13,6 +13,7 @@ from bigmodel.config import limits_of
 from bigmodel.errors import BigModelError, ConfigError
 from bigmodel.ui.compare.seen import Seen
 from bigmodel.ui.live import PACES
+from bigmodel.ui.widgets import QUIET
 from bigmodel.ui.words import word
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def orders(page: Page, live: Live, track: Track, button: gr.Button, make: Callab
         press,
         [page.visitor, page.language, track.pace, *inputs],
         None,
-        show_progress="hidden",
-        api_visibility="private",
+        **QUIET,
         concurrency_limit=None,
     )
     live.attach(asked, "compare")
@@ -101,7 +101,7 @@ def out(page: Page, live: Live, track: Track) -> None:
             _order(live, (visitor, language, speed), request, lambda race: Leave(int(event.trial)))
 
     inputs = [page.visitor, page.language, track.pace]
-    track.tiles.select(press, inputs, None, show_progress="hidden", api_visibility="private", concurrency_limit=None)
+    track.tiles.select(press, inputs, None, **QUIET, concurrency_limit=None)
 
 
 def _order(live: Live, asked: tuple[str, str, str], request: gr.Request, make: Callable[[Any], Order]) -> None:

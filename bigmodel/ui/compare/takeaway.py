@@ -14,7 +14,7 @@ from bigmodel.runs import Shelf
 from bigmodel.ui.compare import finders
 from bigmodel.ui.compare.seen import Seen, see
 from bigmodel.ui.parcel import PICTURE, packed, parcel
-from bigmodel.ui.widgets import number_cards
+from bigmodel.ui.widgets import QUIET, number_cards
 from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FILES = {
 CHARTS = ("axis", "curves", "votes", "map", "weights", "replay")
 """Charts that can be saved as pictures: `compare-NAME` on the page."""
 
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_QUIET: dict[str, Any] = {**QUIET, "concurrency_limit": None}
 
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:

@@ -23,7 +23,7 @@ from bigmodel.ui.live import PACES, Controls, Live, Start, pace_choice, run_butt
 from bigmodel.ui.train import coach, earlier, health, judge, plane, predict, steer, takeaway, watch, ways
 from bigmodel.ui.train.setup import amended, read, watched
 from bigmodel.ui.train.steer import Cutting
-from bigmodel.ui.widgets import Form, Page, status_bar
+from bigmodel.ui.widgets import QUIET, Form, Page, status_bar
 from bigmodel.ui.words import say
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def build(page: Page, live: Live) -> Desk:
             data = DataForm(page, "train-data")
             form.field("learning_rate")
             rate, features = form.field("encoder_rate", visible=False), data.form.widgets["features"]
-            features.change(_shown, [features], [rate], queue=False, show_progress="hidden", api_visibility="private")
+            features.change(_shown, [features], [rate], queue=False, **QUIET)
             form.field("epochs")
             pace = pace_choice(page, live, "train")
             form.section("train.network", NETWORK)

@@ -15,7 +15,8 @@ from bigmodel.train.coach import Diagnosis, Mend, diagnose
 from bigmodel.ui.data import Source
 from bigmodel.ui.train.earlier import shown
 from bigmodel.ui.train.setup import Setup, settings, standing, tuned
-from bigmodel.ui.train.steer import QUIET, branch
+from bigmodel.ui.train.steer import branch
+from bigmodel.ui.widgets import QUIET
 from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bigmodel.train import Epoch, TrainConfig
 from bigmodel.ui.data import TABLE
 from bigmodel.ui.live import owner_of
 from bigmodel.ui.train.past import mark_words
-from bigmodel.ui.widgets import written
+from bigmodel.ui.widgets import QUIET, written
 from bigmodel.ui.words import dictionary, say
 
 if TYPE_CHECKING:
@@ -93,7 +93,6 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
             elem_id="train-earlier-runs",
         )
     state = gr.Textbox("", visible="hidden", elem_id="train-earlier-state")
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def look(visitor: str, language: str, request: gr.Request) -> dict[str, Any]:
         return listed(live.runs, owner_of(visitor, request), language)
@@ -117,8 +116,8 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
 
     names = [page.visitor, page.language]
     for moved in (box.expand, state.change):
-        moved(look, names, [table], **quiet)
-    live.attach(table.select(choose, names, [table, *desk.inputs], **quiet), "train")
+        moved(look, names, [table], **QUIET)
+    live.attach(table.select(choose, names, [table, *desk.inputs], **QUIET), "train")
     return [state]
 
 

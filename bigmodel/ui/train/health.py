@@ -16,6 +16,7 @@ from bigmodel import plots
 from bigmodel.runs import Snapshot
 from bigmodel.train import Epoch
 from bigmodel.ui.chart import chart, frame
+from bigmodel.ui.widgets import QUIET
 from bigmodel.ui.words import chart_words, dictionary, say
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
         run = live.run("train", visitor, request)
         return drawn(run.snapshot() if run else None, language)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+    quiet: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
     pulse.select(fetch, [page.visitor, page.language], [figure], **quiet)
     return [pulse]
 

@@ -19,7 +19,7 @@ from bigmodel.train.judging import Cut, Judged, PartName, Show, marks, part_of, 
 from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.train.listing import listing
 from bigmodel.ui.train.setup import Setup
-from bigmodel.ui.widgets import number_cards
+from bigmodel.ui.widgets import QUIET, number_cards
 from bigmodel.ui.words import chart_words, figure, say, word
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ MOST_ROWS = 60
 
 MOST_COLUMNS = 12
 """Columns of a listed row."""
-
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build(page: Page, live: Live, desk: Desk) -> list[Any]:

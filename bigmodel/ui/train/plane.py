@@ -17,6 +17,7 @@ from bigmodel.ui.chart import chart, frame
 from bigmodel.ui.data import Source, load
 from bigmodel.ui.train.setup import Setup
 from bigmodel.ui.train.units import unit_maps
+from bigmodel.ui.widgets import QUIET
 from bigmodel.ui.words import chart_words, say
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
         return frame(plots.boundary(flat, classes, chart_words(language)))
 
     inputs = [page.visitor, page.language, *desk.data.inputs]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+    quiet: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
     gr.on([page.visitor.change, page.language.change], opened, inputs, [boundary], **quiet)
     touched = [event for widget in desk.data.inputs if (event := _touched(widget)) is not None]
     gr.on(touched, chosen, inputs, [boundary], **quiet)

@@ -24,14 +24,14 @@ from bigmodel.ui.live import owner_of
 from bigmodel.ui.train.chances import chances
 from bigmodel.ui.train.dropped import dropped, name_of, note, parcel, skipping
 from bigmodel.ui.train.dropped import predicted as predicted_rows
-from bigmodel.ui.train.judge import QUIET, told
+from bigmodel.ui.train.judge import told
 from bigmodel.ui.train.listing import listing
 from bigmodel.ui.train.loaded import Loaded
 from bigmodel.ui.train.rowform import row_form
 from bigmodel.ui.train.setup import Setup, tuned
 from bigmodel.ui.train.using import Use, bars, cells_from, example, form_of, in_use, predicted
 from bigmodel.ui.train.using import told as which
-from bigmodel.ui.widgets import number_cards
+from bigmodel.ui.widgets import QUIET, number_cards
 from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from bigmodel.train.fork import Origin, forked
 from bigmodel.ui.train.past import epoch_at, look_back, mark_words
 from bigmodel.ui.train.setup import settings, standing, tuned
 from bigmodel.ui.train.timebar import time_bar
-from bigmodel.ui.widgets import written
+from bigmodel.ui.widgets import QUIET, written
 from bigmodel.ui.words import say, word
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ MOST_UNDER = 4
 MOST_MARKS = 24
 """Changes that are marked on the plot, the latest ones."""
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 # The run tells what holds; what a hand has typed meanwhile stays until it tells something new.
 _FILL = "(state, ...now) => { const told = JSON.parse(state || 'null'); return told || now; }"

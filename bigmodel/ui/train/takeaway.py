@@ -15,8 +15,9 @@ from bigmodel.train import Epoch
 from bigmodel.train.judging import Judged
 from bigmodel.ui.data import load
 from bigmodel.ui.parcel import charts, packed, parcel
-from bigmodel.ui.train.judge import QUIET, told
+from bigmodel.ui.train.judge import told
 from bigmodel.ui.train.setup import Setup
+from bigmodel.ui.widgets import QUIET
 from bigmodel.ui.words import dictionary
 
 if TYPE_CHECKING:

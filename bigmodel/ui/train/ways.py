@@ -20,7 +20,7 @@ from bigmodel.train.ways import Told, Tried, Trying, ways
 from bigmodel.ui.data import TABLE, Source, loading, loading_line
 from bigmodel.ui.live import Controls, Start
 from bigmodel.ui.train.chances import chances
-from bigmodel.ui.widgets import status_bar
+from bigmodel.ui.widgets import QUIET, status_bar
 from bigmodel.ui.words import say
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
 
     controls = Controls(status, start, stop)
     live.connect("ways", controls, prepare, desk.inputs, drawn, [box, bars], status=status_line)
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {**QUIET, "queue": False}
     desk.data.source.change(_has_words, [desk.data.source], [box], **quiet)
     return []
 
