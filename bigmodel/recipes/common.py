@@ -24,6 +24,30 @@ TRAINING = "training.json"
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
+class Watch:
+    """The time that a training has taken, that of earlier calls included; and what falls due in it."""
+
+    def __init__(self, clock: str, before: float) -> None:
+        self._clock = CLOCKS[clock]
+        self._begun = self._clock() - before
+        self._last: dict[str, float] = {}
+        self._start = before
+
+    @property
+    def seconds(self) -> float:
+        """Since the training began."""
+        return self._clock() - self._begun
+
+    def due(self, name: str, every: float, first: float | None = None) -> bool:
+        """Whether so many seconds have gone by since this was due or, at first, since this call began (`first`)."""
+        seconds = self.seconds
+        wait = every if first is None or name in self._last else first
+        if seconds - self._last.get(name, self._start) <= wait:
+            return False
+        self._last[name] = seconds
+        return True
+
+
 def progress(step: int, seconds: float, *, steps: int, minutes: float) -> float:
     """How much of the budget is spent, 0 to 1. By steps when they are given: then a seed decides every number."""
     return min(1.0, step / steps if steps else seconds / (60 * minutes))

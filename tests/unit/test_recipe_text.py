@@ -98,6 +98,18 @@ def test_resumes_to_the_same_weights(english: Path, tmp_path: Path, monkeypatch:
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+def test_what_falls_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes on where an earlier call stopped; what is due comes first after its own wait, then every so often."""
+    now = [50.0]
+    monkeypatch.setitem(common.CLOCKS, "wall", lambda: now[0])
+    watch = common.Watch("wall", before=1000.0)
+    assert watch.seconds == 1000
+    due = []
+    for now[0] in range(50, 80):
+        due += [(watch.seconds, name) for name, first in (("a", None), ("b", 3)) if watch.due(name, 10, first)]
+    assert due == [(1004, "b"), (1011, "a"), (1015, "b"), (1022, "a"), (1026, "b")]
+
+
 def test_a_checkpoint_of_another_shape_is_named(english: Path, tmp_path: Path) -> None:
     """Going on with other widths than those of the checkpoint is one sentence, not torch's list of sizes."""
     list(cook(tiny(TextEnConfig, english, tmp_path, steps=1)))

@@ -31,7 +31,7 @@ __all__ = [
     "cook", "evaluate", "train_step",
 ]  # fmt: skip
 
-SAVE_EVERY, CHECK_EVERY = 300.0, 600.0
+SAVE_EVERY, CHECK_EVERY, FIRST_CHECK = 300.0, 600.0, 240.0  # seconds
 RETOLD = 0.5  # of the clips whose words are known one by one
 ACCENT = 6  # places in the frequencies that are stretched each in its own way
 
@@ -84,40 +84,33 @@ def cook(config: SpeechEnConfig) -> Iterator[Event]:
     fresh = partial(_model, config, max((i for ids in said.values() for i in ids), default=0))
     model, optimizers, extractor = _start(config, fresh)
     notes = common.load_state(Path(config.checkpoints), model, optimizers)
-    step, before, heard = int(notes.get("step", 0)), float(notes.get("seconds", 0)), float(notes.get("heard", 0))
-    clock = common.CLOCKS[config.clock]
-    batches, begun, saved, checked = Batches(config, known, said), clock(), 0.0, 0.0
-
-    def seconds() -> float:
-        return before + clock() - begun
+    step, heard = int(notes.get("step", 0)), float(notes.get("heard", 0))
+    watch = common.Watch(config.clock, float(notes.get("seconds", 0)))
+    batches = Batches(config, known, said)
 
     def keep() -> None:
-        common.save_state(
-            Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds(), "heard": heard}
-        )
+        kept = {"step": step, "seconds": watch.seconds, "heard": heard}
+        common.save_state(Path(config.checkpoints), model, optimizers, kept)
 
     gradients = partial(_gradients, config, extractor)
     try:
         with replicas.replicas(config.replicas, model, fresh, gradients, config.threads) as others:
-            while (done := common.progress(step, seconds(), steps=config.steps, minutes=config.minutes)) < 1:
-                factor = common.warm_hold_decay(done, warm=0.03, decay=config.decay)
+            while (done := common.progress(step, watch.seconds, steps=config.steps, minutes=config.minutes)) < 1:
+                rate = config.rate * common.warm_hold_decay(done, warm=0.03, decay=config.decay)
                 shares = batches.of_step(step)
-                loss = train_step(config, model, optimizers, gradients, shares, others, config.rate * factor)
+                loss = train_step(config, model, optimizers, gradients, shares, others, rate)
                 step, heard = step + 1, heard + sum(share.seconds for share in shares)
-                yield Step(step, done, loss, config.rate * factor, heard / 3600, seconds())
-                now = clock() - begun
-                if now - saved > SAVE_EVERY:
-                    saved = now
+                yield Step(step, done, loss, rate, heard / 3600, watch.seconds)
+                if watch.due("save", SAVE_EVERY):
                     keep()
-                if now - checked > CHECK_EVERY or (not checked and now > 240):
-                    checked = now
-                    yield _export(config, model, step, seconds(), heard)
-                    yield from look(config, model, extractor, unknown, step, seconds())
+                if watch.due("check", CHECK_EVERY, first=FIRST_CHECK):
+                    yield _export(config, model, step, watch.seconds, heard)
+                    yield from look(config, model, extractor, unknown, step, watch.seconds)
     finally:  # a stop keeps what has been learnt
         keep()
     if config.start and config.average:
         common.average(config.start, model, config.average)
-    yield _export(config, model, step, seconds(), heard)
+    yield _export(config, model, step, watch.seconds, heard)
     yield from evaluate(config)
 
 

@@ -141,23 +141,19 @@ def cook(config: TextConfig) -> Iterator[Event]:
     optimizers = common.muon_and_adamw(model, ".h.", config.rate)
     notes = common.load_state(Path(config.checkpoints), model, optimizers)
     step, loss = int(notes.get("step", 0)), float(notes.get("loss", 0.0))
-    # The clock goes on where the checkpoint stood.
-    clock = common.CLOCKS[config.clock]
-    begun = clock() - float(notes.get("seconds", 0.0))
-    seconds = saved = clock() - begun
+    watch = common.Watch(config.clock, float(notes.get("seconds", 0.0)))
+    seconds = watch.seconds
     while (done := common.progress(step, seconds, steps=config.steps, minutes=config.minutes)) < 1:
         factor = common.warm_hold_decay(done, decay=config.decay)
         rows = corpus.window_batch(config, streams, step, done)
         value = network.train_step(config, model, tokenizer, optimizers, rows, factor)
         step += 1
         loss += (value - loss) * max(0.02, 1 / step)
-        seconds = clock() - begun
+        seconds = watch.seconds
         yield Step(step, done, round(loss, 4), config.rate * factor, step * config.batch * config.context, seconds)
-        if seconds - saved > SAVE_EVERY:
-            saved = seconds
-            common.save_state(
-                Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss}
-            )
+        if watch.due("save", SAVE_EVERY):
+            kept = {"step": step, "seconds": seconds, "loss": loss}
+            common.save_state(Path(config.checkpoints), model, optimizers, kept)
             yield save(config, model, tokenizer, step, seconds)
             yield Checked(step, network.bits_per_byte(config, model, tokenizer, books, most=4), seconds)
     common.save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss})
