@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RATE = 16_000
 # How often a clip is heard in one epoch: the small corpora carry the digits, letters and commands that matter most.
 WEIGHTS = {
-    "an4": 2.0, "an4 digits": 3.0, "fsdd": 2.0, "speechocean762": 1.6, "speechocean762 digits": 3.0, "synthetic": 1.0
+    "an4": 2.0, "an4 digits": 3.0, "fsdd": 3.0, "speechocean762": 1.6, "speechocean762 digits": 3.0, "synthetic": 1.0
 }  # fmt: skip
 HELD_OUT = {"an4": 8, "fsdd": 1, "speechocean762": 15}
 # Old rate to new rate: faster or slower speech, with higher or lower pitch, as children and adults differ.
