@@ -15,9 +15,6 @@ from safetensors.torch import load_file, save_file
 
 from bigmodel.errors import ModelError
 
-Weights = dict[str, torch.Tensor]
-Reshaped = Callable[[Weights], Weights]
-
 SHARD = "9MB"  # below the 10 MB above which a Space asks for LFS
 TRAINING = "training.json"
 # What a budget of minutes counts: time as it goes by, or the processor's own, fair to compare by on a busy machine.
@@ -158,26 +155,26 @@ def shards(folder: str) -> list[Path]:
     return sorted(Path(folder).glob("model*.safetensors"))
 
 
-def begin_from(folder: str, model: torch.nn.Module, reshaped: Reshaped = dict) -> None:
-    """Give `model` the weights of a finished one in `folder`, `reshaped` where the two are not of the same shape: a
-    next edition begins where the last one ended. Raises ModelError where there is none, or none that fits."""
+def begin_from(folder: str, model: torch.nn.Module) -> None:
+    """Give `model` the weights of a finished one of the same shape in `folder`: a next edition begins where the last
+    one ended. Raises ModelError where there is none, or one of another shape."""
     check_start(folder)
     try:
-        missing, unknown = model.load_state_dict(reshaped(_weights(folder)), strict=False)
+        missing, unknown = model.load_state_dict(_weights(folder), strict=False)
     except RuntimeError:
         raise ModelError("recipe.start_shape", folder=folder) from None
     if unknown or set(missing) - set(model.state_dict()) or len(missing) > 1:
         raise ModelError("recipe.start_shape", folder=folder)
 
 
-def _weights(folder: str) -> Weights:
+def _weights(folder: str) -> dict[str, torch.Tensor]:
     return {name: value for path in shards(folder) for name, value in load_file(path).items()}
 
 
-def average(folder: str, model: torch.nn.Module, share: float, reshaped: Reshaped = dict) -> None:
+def average(folder: str, model: torch.nn.Module, share: float) -> None:
     """Move `model` back towards the finished one in `folder` that it began with, by this share of the way: the mean of
     two trainings is often better than either (Wortsman et al. 2022, arXiv 2109.01903)."""
-    before = reshaped(_weights(folder))
+    before = _weights(folder)
     with torch.no_grad():
         for name, value in model.state_dict().items():
             if value.is_floating_point() and name in before:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,8 +39,7 @@ class Plan:
 class TextConfig:
     """What to train and how long. With `steps` the seed decides every weight; with `minutes` the clock has a say.
 
-    `start` is the folder of a finished model of this width, as deep or less, whose weights and tokenizer this one
-    begins with;
+    `start` is the folder of a finished model of the same shape whose weights and tokenizer this one begins with;
     `average` is their share in what is saved at the end. `tellings` is how many stories of each shelf are told by rule.
     `decay` is the share of the budget in which the rate falls.
     """
@@ -135,9 +133,9 @@ def cook(config: TextConfig) -> Iterator[Event]:
     books = corpus.read(config.plan.sources, Path(config.data), config.tellings)
     tokenizer = corpus.tokenizer_for(config, books)
     streams = {name: corpus.encode(tokenizer, corpus.kept_for_training(docs)) for name, docs in books.items()}
-    model, grown = network.new_model(config, tokenizer), partial(network.grown, layers=config.layers)
+    model = network.new_model(config, tokenizer)
     if config.start:
-        common.begin_from(config.start, model, grown)
+        common.begin_from(config.start, model)
     optimizers = common.muon_and_adamw(model, ".h.", config.rate)
     notes = common.load_state(Path(config.checkpoints), model, optimizers)
     step, loss = int(notes.get("step", 0)), float(notes.get("loss", 0.0))
@@ -158,7 +156,7 @@ def cook(config: TextConfig) -> Iterator[Event]:
             yield Checked(step, network.bits_per_byte(config, model, tokenizer, books, most=4), seconds)
     common.save_state(Path(config.checkpoints), model, optimizers, {"step": step, "seconds": seconds, "loss": loss})
     if config.start and config.average:
-        common.average(config.start, model, config.average, grown)
+        common.average(config.start, model, config.average)
     yield save(config, model, tokenizer, step, seconds, average=config.average)
     yield from evaluate(config)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,24 +36,6 @@ def new_model(config: TextConfig, tokenizer: Any) -> Any:
             )
         )
     return model.to(config.device)
-
-
-def grown(weights: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
-    """The weights of a deeper network that says the same: after a layer stand copies of it that add nothing yet, for
-    what they would add is multiplied by zero (Wu et al. 2024, arXiv 2401.02415)."""
-    places = {name: re.match(r"(.*\.h\.)(\d+)(\..*)", name) for name in weights}
-    own = 1 + max(int(place[2]) for place in places.values() if place)
-    if layers <= own:
-        return weights
-    origins = [number * own // layers for number in range(layers)]
-    out = {name: weights[name] for name, place in places.items() if not place}
-    for number, origin in enumerate(origins):
-        copy = number > 0 and origins[number - 1] == origin
-        for name, place in places.items():
-            if place and int(place[2]) == origin:
-                silent = copy and "c_proj" in place[3]
-                out[f"{place[1]}{number}{place[3]}"] = weights[name] * 0 if silent else weights[name]
-    return out
 
 
 def train_step(
