@@ -141,7 +141,7 @@ def test_a_start_may_lie_in_several_files(english: Path, tmp_path: Path) -> None
     list(cook(tiny(TextEnConfig, english, tmp_path / "one", 2)))
     folder = tmp_path / "one" / "model"
     whole = weights(tmp_path / "one")
-    GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
+    GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="5KB")
     (folder / "model.safetensors").unlink()
     assert len(common.shards(str(folder))) > 1
     list(cook(tiny(TextEnConfig, english, tmp_path / "two", 2, start=str(folder), average=1.0)))
