@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from bigmodel.checkpoints import places
 from bigmodel.errors import ModelError
 
 SHARD = "9MB"  # below the 10 MB above which a Space asks for LFS
@@ -146,13 +147,8 @@ def save_state(
 
 def check_start(folder: str) -> None:
     """Raises ModelError where `folder` is named and holds no weights."""
-    if folder and not shards(folder):
+    if folder and not places.weights(Path(folder)):
         raise ModelError("recipe.start", folder=folder)
-
-
-def shards(folder: str) -> list[Path]:
-    """The files that hold the weights of the finished model in `folder`."""
-    return sorted(Path(folder).glob("model*.safetensors"))
 
 
 def begin_from(folder: str, model: torch.nn.Module) -> None:
@@ -168,7 +164,7 @@ def begin_from(folder: str, model: torch.nn.Module) -> None:
 
 
 def _weights(folder: str) -> dict[str, torch.Tensor]:
-    return {name: value for path in shards(folder) for name, value in load_file(path).items()}
+    return {name: value for path in places.weights(Path(folder)) for name, value in load_file(path).items()}
 
 
 def average(folder: str, model: torch.nn.Module, share: float) -> None:

@@ -54,8 +54,7 @@ class ModelMenu:
             trigger=self.menu.input,
         )
         # Who looks at the tab will soon press its button: the libraries take seconds to load, the first time.
-        quiet: dict[str, Any] = {**QUIET, "queue": False}
-        page.here.select(lambda: open_ahead(default, task), None, None, **quiet)
+        page.here.select(lambda: open_ahead(default, task), None, None, queue=False, **QUIET)
 
     def _prepare(self, language: str, name: str, before: str) -> Start:
         def job(shelf: Shelf) -> Iterator[Any]:

@@ -143,7 +143,7 @@ def test_a_start_may_lie_in_several_files(english: Path, tmp_path: Path) -> None
     whole = weights(tmp_path / "one")
     GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="5KB")
     (folder / "model.safetensors").unlink()
-    assert len(common.shards(str(folder))) > 1
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
     list(cook(tiny(TextEnConfig, english, tmp_path / "two", 2, start=str(folder), average=1.0)))
     mixed = weights(tmp_path / "two")
     assert all(whole[name].equal(mixed[name]) for name in whole)

@@ -46,8 +46,7 @@ class Cost:
         names = ("release", "upload", "input", "select")
         touched = [getattr(widget, name) for widget in widgets for name in [_first(widget, names)] if name]
         inputs = [self.page.language, *widgets]
-        quiet: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
-        gr.on(touched, told, inputs, [self.line], **quiet)
+        gr.on(touched, told, inputs, [self.line], trigger_mode="always_last", **QUIET)
 
 
 def _first(widget: Any, names: tuple[str, ...]) -> str:

@@ -46,8 +46,7 @@ def build(page: Page, live: Live, track: Track) -> list[Any]:
         config = as_training(run.shelf["config"], seen.trials[place].entry)
         return [*run.shelf["choice"], *track.train.form.show(config), gr.update(selected="train")]
 
-    quiet: dict[str, Any] = {**QUIET, "queue": False}
-    hand_over.click(hand, [page.visitor], [*track.train.inputs, track.tabs], **quiet)
+    hand_over.click(hand, [page.visitor], [*track.train.inputs, track.tabs], queue=False, **QUIET)
     return [cards, edge, warning, hand_over, axis]
 
 

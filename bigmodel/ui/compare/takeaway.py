@@ -35,8 +35,6 @@ FILES = {
 CHARTS = ("axis", "curves", "votes", "map", "weights", "replay")
 """Charts that can be saved as pictures: `compare-NAME` on the page."""
 
-_QUIET: dict[str, Any] = {**QUIET, "concurrency_limit": None}
-
 
 def build(page: Page, live: Live, track: Track) -> list[Any]:
     """The ensemble's numbers, a button per file, and a chart as a picture."""
@@ -71,7 +69,7 @@ def _connect(page: Page, live: Live, name: str, button: gr.Button, goods: gr.HTM
         except BigModelError as error:
             raise gr.Error(word(error, language), print_exception=False) from None
 
-    button.click(press, [page.visitor, page.language], [goods], **_QUIET)
+    button.click(press, [page.visitor, page.language], [goods], concurrency_limit=None, **QUIET)
 
 
 def pictures(language: str) -> list[tuple[str, str]]:

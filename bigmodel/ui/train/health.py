@@ -53,8 +53,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
         run = live.run("train", visitor, request)
         return drawn(run.snapshot() if run else None, language)
 
-    quiet: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
-    pulse.select(fetch, [page.visitor, page.language], [figure], **quiet)
+    pulse.select(fetch, [page.visitor, page.language], [figure], trigger_mode="always_last", **QUIET)
     return [pulse]
 
 

@@ -47,8 +47,7 @@ def build(page: Page, live: Live, desk: Desk) -> list[Any]:
 
     controls = Controls(status, start, stop)
     live.connect("ways", controls, prepare, desk.inputs, drawn, [box, bars], status=status_line)
-    quiet: dict[str, Any] = {**QUIET, "queue": False}
-    desk.data.source.change(_has_words, [desk.data.source], [box], **quiet)
+    desk.data.source.change(_has_words, [desk.data.source], [box], queue=False, **QUIET)
     return []
 
 
