@@ -4,7 +4,8 @@
 
 DIR holds `index.tsv` (path, corpus, speaker, seconds, text) and the recordings. The result loads with transformers'
 AutoModelForCTC and AutoProcessor. Speakers, not clips, are held out: every figure is of voices never heard.
-CTC: Graves et al. 2006; FastConformer: Rekesh et al. 2023 (arXiv 2305.05084); SpecAugment: Park et al. 2019.
+CTC: Graves et al. 2006; FastConformer: Rekesh et al. 2023 (arXiv 2305.05084); SpecAugment: Park et al. 2019; two views
+of every clip that must agree: Yao et al. 2024 (CR-CTC, arXiv 2410.05101).
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class SpeechEnConfig:
     `start` is the folder of a finished model of the same shape whose weights this one begins with; `average` is their
     share in what is saved in the end. `texts` is a folder of stories (as for text-en) for the word list and the
     synthetic voices; those speak `synthetic` lines, where such programs are installed. `decay` is the share of the
-    budget in which the rate falls, `phonemes` what the loss of the second task counts. Each of `replicas` further
-    processes takes a batch of its own every step, with as many threads.
+    budget in which the rate falls, `phonemes` what the loss of the second task counts, `consistency` how much it counts
+    that two views of a clip, disguised in different ways, are heard alike; with 0 there is one view. Each of `replicas`
+    further processes takes a batch of its own every step, with as many threads.
     """
 
     data: str = ""
@@ -69,6 +71,7 @@ class SpeechEnConfig:
     rate: float = bounded(2e-3, 1e-6, 1.0, log=True)
     decay: float = bounded(0.5, 0.01, 1.0)
     phonemes: float = bounded(0.3, 0.0, 10.0)
+    consistency: float = bounded(0.2, 0.0, 10.0)
 
     def __post_init__(self) -> None:
         check(self)
@@ -244,23 +247,26 @@ def _gradients(config: SpeechEnConfig, extractor: Any, model: Any, batch: Batch)
     network.set_dropout(model, 0.0 if batch.easy else config.dropout)
     inputs = extractor(batch.waves, sampling_rate=sounds.RATE, return_tensors="pt")
     features, mask = inputs["input_features"], inputs["attention_mask"]
+    views = 2 if config.consistency and not batch.easy else 1
+    texts, sounded = batch.texts * views, batch.phonemes * views
     if not batch.easy:
         rng = np.random.default_rng((config.seed, 2, batch.number))
+        features, mask = features.repeat(views, 1, 1), mask.repeat(views, 1)
         features, mask = warped(features, mask, rng)
         features = masked(features, mask, rng)
     mask = mask.to(config.device)
-    second = bool(batch.phonemes)
+    second = bool(sounded)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]), arithmetic(config.device):
         torch.manual_seed(config.seed * 1_000_003 + batch.number)  # dropout, the same for a resumed run
         said = model(input_features=features.to(config.device), attention_mask=mask, output_hidden_states=second)
         lengths = model._get_subsampling_output_length(mask.sum(-1)).long()
-        loss = ctc_loss(said.logits, lengths, [network.encode(text) for text in batch.texts])
-        both = loss
+        loss = whole = ctc_loss(said.logits, lengths, [network.encode(text) for text in texts])
         if second:
-            both = loss + config.phonemes * ctc_loss(
-                phonemes.logits(model, said.hidden_states), lengths, batch.phonemes
-            )
-    both.backward()  # type: ignore[no-untyped-call]
+            whole = whole + config.phonemes * ctc_loss(phonemes.logits(model, said.hidden_states), lengths, sounded)
+        if views == 2:
+            letters = sum(map(len, texts))
+            whole = whole + config.consistency * disagreement(said.logits, lengths) / max(50, letters)
+    whole.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
 
@@ -273,6 +279,18 @@ def ctc_loss(logits: torch.Tensor, lengths: torch.Tensor, targets: list[list[int
     spread = logits.float().log_softmax(-1).transpose(0, 1)
     total = torch.nn.functional.ctc_loss(spread, flat, lengths, many, reduction="sum", zero_infinity=True)
     return total / max(50, len(flat))
+
+
+def disagreement(logits: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Nats in all frames between two views of each row: the second half of (2 rows, frames, kinds) logits says what the
+    first does of something else. Each view learns from the other as from a teacher (Yao et al. 2024)."""
+    import torch
+
+    spread = logits.float().log_softmax(-1)
+    other = spread.detach().roll(len(spread) // 2, 0)
+    apart = torch.nn.functional.kl_div(spread, other, log_target=True, reduction="none").sum(-1)
+    within = torch.arange(apart.shape[1], device=apart.device) < lengths[:, None]
+    return (apart * within).sum()
 
 
 def warped(features: torch.Tensor, mask: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -307,7 +325,7 @@ def masked(features: torch.Tensor, mask: torch.Tensor, rng: np.random.Generator)
             width = int(rng.integers(0, 14))
             low = int(rng.integers(0, features.shape[2] - width + 1))
             row[:, low : low + width] = 0
-        for _ in range(1 + int(length) // 100):
+        for _ in range(1 + int(length) // 40):
             width = int(rng.integers(0, min(16, 2 + int(length) // 12)))
             first = int(rng.integers(0, max(1, int(length) - width)))
             row[first : first + width] = 0
