@@ -444,6 +444,45 @@ def test_a_stretch_of_one_changes_nothing_and_another_moves_time_and_pitch() -> 
     assert int(moved[0, 10].argmax()) < 40
 
 
+def test_two_views_are_as_far_apart_as_what_they_say_and_each_learns_from_the_other() -> None:
+    """Kullback and Leibler's distance both ways, over the frames there are; what one says is no variable of the other's
+    lesson; who says the same has nothing to learn."""
+    import torch
+
+    torch.manual_seed(3)
+    logits, lengths = torch.randn(4, 5, 3, requires_grad=True), torch.tensor([5, 2, 5, 2])
+    chances = logits.detach().softmax(-1)
+    by_hand, slope = 0.0, torch.zeros_like(chances)
+    for row, other in enumerate((2, 3, 0, 1)):
+        for frame in range(int(lengths[row])):
+            mine, theirs = chances[row, frame], chances[other, frame]
+            by_hand += float((theirs * (theirs / mine).log()).sum())
+            slope[row, frame] = mine - theirs
+    apart = speech_en.disagreement(logits, lengths)
+    apart.backward()
+    assert apart.item() == pytest.approx(by_hand, rel=1e-4)
+    torch.testing.assert_close(logits.grad, slope)
+    alike = logits.detach()[:2].repeat(2, 1, 1)
+    assert float(speech_en.disagreement(alike, lengths)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("consistency", "easy", "views"), [(0.2, False, 2), (0.0, False, 1), (0.2, True, 1)])
+def test_a_batch_is_heard_in_two_views_that_differ(
+    consistency: float, easy: bool, views: int, data: Path, tmp_path: Path
+) -> None:
+    """Rows come twice, masked in two ways; once where agreement counts nothing, and in the easy batches."""
+    import torch
+
+    config = settings(data, tmp_path, consistency=consistency)
+    model, heard = speech_en._model(config, 0), list[torch.Tensor]()
+    model.register_forward_pre_hook(lambda _, __, told: heard.append(told["input_features"]), with_kwargs=True)
+    wave = np.random.default_rng(0).normal(0, 0.1, 24_000).astype(np.float32)
+    batch = speech_en.Batch(0, [wave, wave], ["yes", "no"], [], easy)
+    speech_en._gradients(config, network.processor().feature_extractor, model, batch)
+    assert len(heard[0]) == 2 * views
+    assert views == 1 or not torch.equal(*heard[0].chunk(2))
+
+
 def test_the_second_task_teaches_and_is_not_saved(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Phonemes reach the layers below their head, whose weights come out otherwise; neither file nor count hold it."""
     said = {"yes": ("j", "E", "s"), "no": ("n", "oU"), "it's": ("I", "t", "s")}

@@ -182,8 +182,8 @@ commands and of children's stories. A prefix beam search weighs it against the e
 ## Bake-off
 
 Three settings from nothing, three minutes of one processor each (`python -m bigmodel recipe speech-en --data DIR
---synthetic 0 --clock processor --minutes 3 --threads 1`, with what the first column says); letter errors by ear on
-voices never heard:
+--synthetic 0 --consistency 0 --clock processor --minutes 3 --threads 1`, with what the first column says); letter
+errors by ear on voices never heard:
 
 | setting | parameters | steps | AN4 | FSDD | speechocean762 |
 |---|---|---|---|---|---|
