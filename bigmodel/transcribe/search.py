@@ -2,7 +2,7 @@
 
 Hannun et al. 2014 (arXiv 1408.2873): a prefix is all that has been written; its probability is summed over all ways of
 writing it, those that end in a blank and those that end in its last letter apart. The word list has its say as the
-letters come (the best word that can still be meant after the one before), and its last word when a word ends.
+letters come (the best word that can still be meant after the two before), and its last word when a word ends.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ STRAYED = -1  # the node of a word that has left the list
 @dataclass(slots=True, eq=False)
 class Prefix:
     """All that has been written: one `letter` more than `parent`. Its unfinished word has `size` letters and stands at
-    `node` of the word list's tree, after the word `before`; `told` is what the list says of the finished words, `doubt`
-    of the unfinished; `count` is how many they are, all together. `worth` is what the list and the bonus make of it."""
+    `node` of the word list's tree, after the context `before`; `told` is what the list says of the finished words,
+    `doubt` of the unfinished; `count` is how many they are, all together. `worth` is what the list and the bonus make
+    of it."""
 
     parent: Prefix | None = None
     letter: int = -1
@@ -146,11 +147,12 @@ class Search:
         """The word list's last word on the unfinished word."""
         if not prefix.size:
             return prefix
+        said, before = UNKNOWN + LETTER * prefix.size, NOT_LISTED
         word = NOT_LISTED if prefix.node == STRAYED else self._lexicon.word_at[prefix.node]
-        listed = word != NOT_LISTED
-        said = self._lexicon.follow(prefix.before, word) if listed else UNKNOWN + LETTER * prefix.size
+        if word != NOT_LISTED:
+            said, before = self._lexicon.follow(prefix.before, word), self._lexicon.after(prefix.before, word)
         return self._weighed(
-            Prefix(prefix.parent, prefix.letter, before=word, told=prefix.told + said, count=prefix.count)
+            Prefix(prefix.parent, prefix.letter, before=before, told=prefix.told + said, count=prefix.count)
         )
 
 

@@ -48,6 +48,18 @@ def test_what_was_read_is_likelier(lexicon: Lexicon) -> None:
     assert lexicon.follow(the, ran) < lexicon.follow(NOT_LISTED, ran)
 
 
+def test_two_words_tell_more_than_one() -> None:
+    """After "the cat" what followed these two is likelier than after "cat" alone; what only ever followed "a cat" less;
+    and all together are still certain. Two words that nothing followed leave the last word as the context."""
+    found = Lexicon.learn(["the cat sat", "a cat ran", "a dog"] * 3)
+    the, a, cat, dog, sat, ran = (found.words.index(word) for word in ("the", "a", "cat", "dog", "sat", "ran"))
+    the_cat, a_dog = found.after(the, cat), found.after(a, dog)
+    assert a_dog == dog
+    assert found.follow(the_cat, sat) > found.follow(cat, sat) > found.follow(the_cat, ran)
+    assert sum(math.exp(found.follow(the_cat, word)) for word in range(len(found.words))) == pytest.approx(1)
+    assert found.after(the_cat, sat) == found.after(cat, sat) == sat
+
+
 def test_the_tree_knows_the_best_word_that_can_still_be_meant(lexicon: Lexicon) -> None:
     """Every word ends at a node of its own, and on the way the likeliest word with these letters is known."""
     for number, word in enumerate(lexicon.words):
@@ -61,7 +73,10 @@ def test_the_tree_knows_the_best_word_that_can_still_be_meant(lexicon: Lexicon) 
 
 def test_a_hope_is_the_best_word_after_the_one_before(lexicon: Lexicon) -> None:
     """At every node, after any word, a strange one and at the start: the most that one of the words from there gets."""
-    for before in (START, NOT_LISTED, *range(len(lexicon.words))):
+    words = range(len(lexicon.words))
+    pairs = [lexicon.after(first, second) for first, second in itertools.product((START, *words), words)]
+    assert set(pairs) > set(words)
+    for before in (START, NOT_LISTED, *words, *pairs):
         for word in lexicon.words:
             node = 0
             for length in range(1, len(word) + 1):
@@ -84,8 +99,8 @@ def test_a_word_list_comes_back_from_its_file(lexicon: Lexicon, tmp_path: Path) 
     lexicon.save(tmp_path / "words.safetensors")
     again = Lexicon.load(tmp_path / "words.safetensors")
     assert again.words == lexicon.words
-    pairs = itertools.product(range(START, len(lexicon.words)), range(len(lexicon.words)))
-    assert all(again.follow(a, b) == lexicon.follow(a, b) for a, b in pairs)
+    lines = list(itertools.product(range(START, len(lexicon.words)), *[range(len(lexicon.words))] * 2))
+    assert all(again.follow(again.after(a, b), c) == lexicon.follow(lexicon.after(a, b), c) for a, b, c in lines)
 
 
 def test_only_the_most_frequent_are_kept() -> None:
@@ -93,6 +108,9 @@ def test_only_the_most_frequent_are_kept() -> None:
     small = Lexicon.learn(LINES, most_words=3, most_pairs=2)
     assert set(small.words) == {"cat", "the", "sat"} or set(small.words) == {"cat", "the", "ran"}
     assert len(small.words) == 3
+    the, cat = small.words.index("the"), small.words.index("cat")
+    assert small.after(the, cat) > len(small.words)
+    assert Lexicon.learn(LINES, most_triples=0).after(the, cat) == cat
 
 
 def test_without_weight_the_search_finds_the_likeliest_text(lexicon: Lexicon) -> None:

@@ -175,9 +175,10 @@ said one alone.
 
 ## The word list
 
-`words.safetensors` holds the 12,000 most frequent words, and which follow which, of the texts above, of made-up
-commands and of children's stories. A prefix beam search weighs it against the ear ("Word list" in the Transcribe tab,
-0 turns it off). A word that is not in the list can still be spelt.
+`words.safetensors` holds the 12,000 most frequent words of the texts above, of made-up commands and of children's
+books, and which word was read after which one or two (trigrams, interpolated: Chen & Goodman 1999). A prefix beam
+search weighs it against the ear ("Word list" in the Transcribe tab, 0 turns it off). A word that is not in the list can
+still be spelt.
 
 ## Bake-off
 

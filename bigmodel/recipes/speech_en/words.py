@@ -14,9 +14,8 @@ from bigmodel.recipes.speech_en import voices
 from bigmodel.recipes.speech_en.sounds import Clip
 
 STORIES = ("tinystories", "openstories", "children")
-MOST = 12_000_000  # letters of each file
 LONGEST, SHORTEST = 14, 3  # words
-TRANSCRIPTS, COMMANDS = 6, 20_000  # how often the clips' texts count in the word list, and how many made-up commands
+TRANSCRIPTS, COMMANDS = 10, 80_000  # how often the clips' texts count in the word list, and how many made-up commands
 
 
 def stories(folder: str) -> list[str]:
@@ -28,7 +27,7 @@ def _sentences(path: Path) -> Iterator[str]:
     if not path.is_file():
         return
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        text = file.read(MOST).lower().replace("’", "'")
+        text = file.read().lower().replace("’", "'")
     for part in re.split(r"[.!?;:\n\"“”]+", text):
         line = re.findall(r"[a-z]+(?:'[a-z]+)?", part)
         if 0 < len(line) <= LONGEST:
